@@ -1,0 +1,1 @@
+"""The verbs: one small module each."""

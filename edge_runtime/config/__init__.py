@@ -1,0 +1,1 @@
+"""What users write: the schema, its loader and its cross-checks."""

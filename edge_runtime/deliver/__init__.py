@@ -1,0 +1,1 @@
+"""The spool on disk and the sink to the broker."""

@@ -1,0 +1,1 @@
+"""Numba kernels; each has a plain NumPy twin in tests/naive.py."""

@@ -1,0 +1,1 @@
+"""From captured items to tensors."""

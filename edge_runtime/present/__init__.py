@@ -1,0 +1,1 @@
+"""Events -> the bytes on the wire."""

@@ -1,0 +1,1 @@
+"""Extra formats, pure functions from the envelope."""
