@@ -1,0 +1,98 @@
+"""`edge-runtime replay`: recorded footage through the whole walk, deterministic, nothing dropped."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from edge_runtime.runtime.replay import Summary
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb to the command line."""
+    parser = subparsers.add_parser(
+        "replay",
+        help="recorded footage to events, as fast as possible",
+        description="Every frame that `fps` selects from the configured files, none dropped. Same input, config and plan: same bytes out.",
+    )
+    parser.add_argument("--config", "-c", type=Path, required=True, metavar="FILE", help="device.toml whose cameras are files")
+    parser.add_argument("--out", "-o", default="-", metavar="FILE", help="events as JSON lines; - is standard output (default)")
+    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="override one key (repeatable)")
+    parser.add_argument("--start", metavar="TIME", help="RFC 3339 time of the first frame (default: what the file says, else 1970)")
+    parser.add_argument("--frames", type=int, metavar="N", help="stop after N selected frames of each camera")
+    parser.add_argument("--annotate", type=Path, metavar="OUT.mp4", help="write the pictures with boxes, ids and counts (stays on this machine)")
+    parser.add_argument("--record", type=Path, metavar="DIR", help="write detections and tracks as JSON lines, no pixels")
+    parser.add_argument("--json", action="store_true", help="print the summary as one JSON object on standard error")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay and print a summary on standard error."""
+    from edge_runtime.runtime.replay import Extras, replay
+
+    extras = Extras(start=args.start, frames=args.frames, annotate=args.annotate, record=args.record)
+    with _opened(args.out) as out, _progress(enabled=sys.stderr.isatty() and not args.json) as tell:
+        summary = replay(args.config, args.set, out, extras, tell)
+    print(json.dumps(summary.as_json()) if args.json else _plain(summary), file=sys.stderr)
+    return 0
+
+
+@contextlib.contextmanager
+def _opened(name: str) -> Iterator[TextIO]:
+    if name == "-":
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    with Path(name).open("w", encoding="utf-8", newline="\n") as out:
+        yield out
+
+
+@contextlib.contextmanager
+def _progress(*, enabled: bool) -> Iterator[Progress]:
+    if not enabled:
+        yield Progress()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeElapsedColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield _BarProgress(bars)
+
+
+class Progress:
+    """Told now and then how far a camera's footage is; this one keeps quiet."""
+
+    def update(self, camera: str, done: int, expected: int | None, rate: float) -> None:
+        """`done` of about `expected` frames (None: unknown), at `rate` frames a second."""
+
+
+class _BarProgress(Progress):
+    def __init__(self, bars: object) -> None:
+        from rich.progress import Progress as Bars
+        from rich.progress import TaskID
+
+        assert isinstance(bars, Bars)
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def update(self, camera: str, done: int, expected: int | None, rate: float) -> None:
+        if camera not in self._tasks:
+            self._tasks[camera] = self._bars.add_task(camera, total=expected, rate="")
+        self._bars.update(self._tasks[camera], completed=done, total=expected, rate=f"{rate:.0f} frames/s")
+
+
+def _plain(summary: Summary) -> str:
+    lines = []
+    for camera in summary.cameras:
+        lines.append(f"{camera.name}: {camera.frames} frames in {camera.seconds:.2f} s = {camera.frames_per_s:.1f} frames/s; {camera.events} events")
+        for rule, ways in camera.totals.items():
+            lines.append(f"  {rule}: " + ", ".join(f"{way} {count}" for way, count in ways.items()))
+    return "\n".join(lines)

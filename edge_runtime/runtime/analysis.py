@@ -1,0 +1,159 @@
+"""The analysing half of a lane: detections in, events with their completeness out. A state machine without threads or clocks.
+
+    detections ─► tracker ─► analysers (lines, zones) ─► crossing …            ┐
+                                 ▲                                              ├─► events, each window's with what it saw
+    stamps ────► window clock ───┴─ close(window) ─► count, occupancy + seen   ┘
+
+The lane calls `step` for each frame in order, `advance` when no frame came for a while, `finish` at the end. Windows close by the
+frames' own stamps, so that a crossing always belongs to the window in which its frame was taken, however late inference was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from edge_runtime.config.schema import CameraConfig
+from edge_runtime.contracts import Analyser
+from edge_runtime.runtime.completeness import Completeness
+from edge_runtime.types import Detections, Event, Json, Size, Stamp, Tick, Tracks, Window
+
+_UNSEEN = (1920, 1080)  # before the first frame only windows close, and those need no pixels
+_ID_MARGIN = 1000  # ids reserved ahead of the last checkpoint, so that none is given twice after a kill
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one frame came to."""
+
+    tracks: Tracks
+    events: Sequence[Event]
+
+
+class Analysis:
+    """One camera's tracker, analysers, windows and completeness."""
+
+    def __init__(self, camera: CameraConfig, labels: Sequence[str], model: str, state: Json = None) -> None:
+        """`state` is a snapshot of an earlier process, or None. Raises ValueError when it does not fit."""
+        from edge_runtime.analyse.windows import WindowClock
+        from edge_runtime.track.bytetrack import ByteTracker, TrackerOptions
+
+        state = state or {}
+        self._camera = camera
+        self._labels = tuple(labels)
+        self._model = model
+        options = TrackerOptions(min_score=camera.min_score, track_floor=camera.track_floor)
+        self.tracker = ByteTracker(options, first_id=int(state.get("next_id", 1)))
+        self.windows = WindowClock(camera.interval_s)
+        self.completeness = Completeness(camera.fps)
+        self.stream_fps: Callable[[], float | None] = lambda: None
+        self._kept: dict[str, Json] = dict(state.get("rules", {}))
+        self._analysers: dict[str, Analyser] = {}
+        self._size = Size(*state.get("size", _UNSEEN))
+        self._build()
+
+    @property
+    def size(self) -> Size:
+        """The upright picture that lines and zones refer to; a guess until the first frame came."""
+        return self._size
+
+    @property
+    def analysers(self) -> dict[str, Analyser]:
+        """By rule: "line/<name>" or "zone/<name>"."""
+        return self._analysers
+
+    def begin(self, now: Tick) -> list[Event]:
+        """Sight is owed from now on: the first window opens."""
+        self.completeness.begin(now)
+        return self._closed(self.windows.advance(now))
+
+    def resize(self, size: Size) -> None:
+        """The picture has another size: pixels of old tracks mean nothing any more, totals and sums go on."""
+        if size == self._size:
+            return
+        self.tracker.reset()
+        self._keep()
+        self._size = size
+        self._build()
+
+    def step(self, detections: Detections) -> Outcome:
+        """One inferred frame."""
+        events = self._arrive(detections.stamp)
+        tracks = self.tracker.step(detections)[0]
+        return self._analyse(tracks, events)
+
+    def step_still(self, stamp: Stamp) -> Outcome:
+        """One frame in which nothing moved: what was there is still there."""
+        events = self._arrive(stamp)
+        return self._analyse(self.tracker.step_still(stamp), events)
+
+    def advance(self, now: Tick) -> list[Event]:
+        """Time passed without a frame."""
+        events = self._closed(self.windows.advance(now))
+        for analyser in self._analysers.values():
+            events += self._signed(analyser.advance(now))
+        return events
+
+    def finish(self, now: Tick) -> list[Event]:
+        """End of footage, or drain: what is owed, and the last window as partial."""
+        events: list[Event] = []
+        for tracks in self.tracker.finish():
+            events += self._analyse(tracks, []).events
+        for analyser in self._analysers.values():
+            events += self._signed(analyser.finish())
+        return events + self._closed(self.windows.finish(now))
+
+    def snapshot(self) -> Json:
+        """What must outlive the process: totals, the open window's sums, the id high-water mark."""
+        self._keep()
+        return {
+            "next_id": self.tracker.next_id + _ID_MARGIN,
+            "size": list(self._size),
+            "rules": self._kept,
+            "window": self.windows.snapshot(),
+            "seen": self.completeness.snapshot(),
+        }
+
+    def _build(self) -> None:
+        self._analysers = make_analysers(self._camera, self._size, self._labels)
+        for rule, analyser in self._analysers.items():
+            if rule in self._kept:
+                analyser.restore(self._kept[rule])
+
+    def _keep(self) -> None:
+        for rule, analyser in self._analysers.items():
+            self._kept[rule] = analyser.snapshot()
+
+    def _arrive(self, stamp: Stamp) -> list[Event]:
+        events = self._closed(self.windows.advance(Tick(stamp.mono_ns, stamp.wall_ns)))
+        self.completeness.processed(stamp.mono_ns)
+        return events
+
+    def _analyse(self, tracks: Tracks, events: list[Event]) -> Outcome:
+        for analyser in self._analysers.values():
+            events += self._signed(analyser.step(tracks))
+        return Outcome(tracks, events)
+
+    def _closed(self, windows: Sequence[Window]) -> list[Event]:
+        events: list[Event] = []
+        for window in windows:
+            seen = self.completeness.close(window, self.stream_fps())
+            for analyser in self._analysers.values():
+                events += [replace(event, seen=seen) for event in self._signed(analyser.close(window))]
+        return events
+
+    def _signed(self, events: Sequence[Event]) -> list[Event]:
+        return [replace(event, model=self._model) for event in events]
+
+
+def make_analysers(camera: CameraConfig, size: Size, labels: Sequence[str]) -> dict[str, Analyser]:
+    """The analysers that a camera's rules ask for, by "line/<name>" or "zone/<name>"."""
+    from edge_runtime.analyse.line import LineCounter
+    from edge_runtime.analyse.zone import ZoneOccupancy
+
+    rules: dict[str, Analyser] = {}
+    for line in camera.line:
+        rules[f"line/{line.name}"] = LineCounter(line, size, labels, camera.name)
+    for zone in camera.zone:
+        rules[f"zone/{zone.name}"] = ZoneOccupancy(zone, size, labels, camera.name)
+    return rules

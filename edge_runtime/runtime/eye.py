@@ -1,0 +1,78 @@
+"""How a lane looks at a frame: gate, preprocess, a place in the shared engine, decode. Built once a camera from its model's bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.config.schema import CameraConfig
+from edge_runtime.errors import BundleError
+from edge_runtime.manifest import Manifest
+from edge_runtime.runtime.scheduler import Scheduler
+from edge_runtime.types import Detections, Frame, Geometry, Stamp
+
+if TYPE_CHECKING:
+    from edge_runtime.infer.engine import Engine
+
+
+class Eye:
+    """One camera's view through one engine. `still`, `acquire` and `look` belong to the feeding thread, `decode` to the settling one."""
+
+    def __init__(self, camera: CameraConfig, manifest: Manifest, engine: Engine, scheduler: Scheduler, places: int) -> None:
+        from edge_runtime.decode import make_decoder
+        from edge_runtime.prepare.gate import MotionGate
+        from edge_runtime.prepare.preprocess import Preprocessor
+
+        if manifest.task != "detect":
+            raise BundleError(f"model {manifest.identity}: task {manifest.task!r}: a camera needs a detector (task = \"detect\")")
+        self.places = places
+        self.labels = manifest.labels
+        self.model = manifest.identity
+        self._preprocess = Preprocessor(manifest.inputs[0], camera.mask)
+        self._decoder = make_decoder(manifest, camera.track_floor, _kept_labels(camera, manifest))
+        self._gate = MotionGate(camera.mask) if camera.gate else None
+        self._engine = engine
+        self._scheduler = scheduler
+        # One buffer a place: a lane never holds more places than there are, so the queue is never empty when one was granted.
+        self._buffers: SimpleQueue[NDArray[Any]] = SimpleQueue()
+        for _ in range(places):
+            self._buffers.put(self._preprocess.allocate())
+
+    def still(self, frame: Frame) -> bool:
+        """Whether nothing moved since the last frame that was inferred."""
+        return self._gate is not None and not self._gate.moving(frame)
+
+    def acquire(self, deadline_ns: int, timeout: float) -> bool:
+        """Wait for a place in the engine; `look` gives it back when the result is there."""
+        return self._scheduler.acquire(deadline_ns, timeout)
+
+    def look(self, frame: Frame, deadline_ns: int) -> tuple[Geometry, Future[list[NDArray[Any]]]]:
+        """Preprocess and submit. The frame's planes are no longer needed afterwards."""
+        buffer = self._buffers.get()
+        try:
+            geometry = self._preprocess(frame, buffer)
+            result = self._engine.submit(buffer, deadline_ns)
+        except BaseException:
+            self._give_back(buffer)
+            raise
+        result.add_done_callback(lambda _: self._give_back(buffer))
+        return geometry, result
+
+    def decode(self, outputs: Sequence[NDArray[Any]], stamp: Stamp, geometry: Geometry) -> Detections:
+        """Raw outputs to boxes in upright source pixels."""
+        return self._decoder.decode(outputs, stamp, geometry)
+
+    def _give_back(self, buffer: NDArray[Any]) -> None:
+        self._buffers.put(buffer)
+        self._scheduler.release()
+
+
+def _kept_labels(camera: CameraConfig, manifest: Manifest) -> NDArray[np.bool_] | None:
+    if camera.classes is None:
+        return None
+    return np.array([label in camera.classes for label in manifest.labels], np.bool_)

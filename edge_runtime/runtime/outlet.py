@@ -1,0 +1,80 @@
+"""Where a lane's events go: the daemon's recorder, or a file of JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from edge_runtime.clock import Clock
+from edge_runtime.types import ClockState, Event, Json, Tracks
+
+if TYPE_CHECKING:
+    from edge_runtime.present.envelope import Enveloper
+    from edge_runtime.runtime.publisher import Publisher
+    from edge_runtime.runtime.recorder import Recorder
+
+
+class Outlet(Protocol):
+    """Takes events from any lane's threads. Never blocks for long, never raises for a full disk or a dead broker."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether `state` outlives the process, so that taking a snapshot is worth it."""
+
+    def emit(self, events: Sequence[Event], state: Mapping[str, Json]) -> None:
+        """Publish events, and store `state` in the same transaction."""
+
+    def live(self, stream: str, tracks: Tracks) -> None:
+        """Boxes of one frame, for whoever watches now."""
+
+
+class SpoolOutlet:
+    """The daemon's: envelopes into the spool, boxes straight to the broker."""
+
+    durable = True
+
+    def __init__(self, enveloper: Enveloper, recorder: Recorder, publisher: Publisher, clock: Clock) -> None:
+        self._enveloper = enveloper
+        self._recorder = recorder
+        self._publisher = publisher
+        self._clock = clock
+
+    def emit(self, events: Sequence[Event], state: Mapping[str, Json]) -> None:
+        clock = self._clock.state() if events else ClockState.UNSYNCED
+        self._recorder.record([self._enveloper.wrap(event, clock) for event in events], state)
+
+    def live(self, stream: str, tracks: Tracks) -> None:
+        boxes = tracks.boxes
+        body = {
+            "v": 1,
+            "seq": boxes.stamp.seq,
+            "ids": tracks.id.tolist(),
+            "xyxy": [[round(float(value), 1) for value in box] for box in boxes.xyxy],
+            "score": [round(float(score), 3) for score in boxes.score],
+            "label": boxes.label.tolist(),
+        }
+        self._publisher.publish_now(self._enveloper.live_topic(stream), json.dumps(body, separators=(",", ":")).encode())
+
+
+class LinesOutlet:
+    """Replay's: the same envelopes, one JSON object a line, numbered from 1 under an epoch that the input decides."""
+
+    durable = False
+
+    def __init__(self, enveloper: Enveloper, out: TextIO, epoch: str) -> None:
+        self._enveloper = enveloper
+        self._out = out
+        self._epoch = epoch
+        self.count = 0
+
+    def emit(self, events: Sequence[Event], state: Mapping[str, Json]) -> None:  # noqa: ARG002 - nothing outlives a replay
+        from edge_runtime.present.envelope import compose
+
+        for event in events:
+            self.count += 1
+            envelope = self._enveloper.wrap(event, ClockState.FOOTAGE)
+            self._out.write(compose(envelope.payload, self._epoch, self.count).decode() + "\n")
+
+    def live(self, stream: str, tracks: Tracks) -> None:
+        """Footage has no live watchers."""
