@@ -1,1 +1,72 @@
-"""Raw model outputs -> values; one module a family, one row each in the table."""
+"""Raw model outputs -> values; one module a family, one row each in the table.
+
+A row is a string, so that a family's code is imported only when a model names it. A family says two things: how its outputs become
+detections, and, from shapes alone, whether a model is of its kind at all (`classes_in`), so that adopting, loading and decoding
+can never disagree about it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.manifest import Manifest
+from edge_runtime.types import Detections, Geometry, Size, Stamp
+
+DECODERS: dict[str, str] = {
+    "yolox": "edge_runtime.decode.yolox:YoloxDecoder",
+}
+
+CROSS_CLASS_IOU = 0.7
+"""Overlap above which two boxes of different labels are one object read twice.
+
+Why suppress across labels at all: on roadside footage a detector reads one van as "car" and as "truck", with two boxes, several
+times a frame, and nine in ten such pairs overlap by more than 0.7. Why not lower: distinct objects may share a place, a rider
+and the bicycle most of all, and in some 5,700 labelled boxes of street scenes those pairs reach 0.6 and not beyond.
+"""
+
+
+class Decoder(Protocol):
+    """Outputs of one inference -> what was seen. Built once a lane, never called concurrently: it owns scratch memory.
+
+    Scores down to `floor` stay (a tracker's second association needs them), best first. Unwanted labels go before suppression, so
+    that they cannot push a wanted box away. Suppression is by label, and across labels only above CROSS_CLASS_IOU.
+    """
+
+    def decode(self, outputs: Sequence[NDArray[Any]], stamp: Stamp, geometry: Geometry) -> Detections:
+        """Boxes come back in source pixels, clipped to the picture. Raises ValueError for outputs of another shape than the manifest's."""
+
+
+class Family(Protocol):
+    """What a row of the table names: the decoder's class."""
+
+    def __call__(self, manifest: Manifest, floor: float, keep: NDArray[np.bool_], iou: float) -> Decoder: ...
+
+    def classes_in(self, size: Size, shapes: Sequence[Sequence[int | str]]) -> int:
+        """How many classes a model of this family with such output shapes has. Raises ValueError, saying why, when it is of another kind."""
+
+
+def family_of(name: str) -> Family:
+    """The row of this name. Raises ValueError for a family that is not in the table."""
+    if name not in DECODERS:
+        raise ValueError(f'unknown family "{name}": known are {", ".join(sorted(DECODERS))}')
+    module, _, attribute = DECODERS[name].partition(":")
+    family: Family = getattr(importlib.import_module(module), attribute)
+    return family
+
+
+def make_decoder(manifest: Manifest, floor: float, keep: NDArray[np.bool_] | None, iou: float | None = None) -> Decoder:
+    """The decoder that the manifest names.
+
+    `floor`: the least score that is reported, 0–1. `keep`: a flag for each of the manifest's labels, None for all. `iou`: overlap
+    above which two boxes of one label are one object; None takes the manifest's. Raises ValueError for an unknown family, or
+    flags that do not match the labels.
+    """
+    wanted = np.ones(len(manifest.labels), np.bool_) if keep is None else np.ascontiguousarray(keep, np.bool_)
+    if wanted.shape != (len(manifest.labels),):
+        raise ValueError(f"{wanted.size} flags for the {len(manifest.labels)} labels of {manifest.identity}")
+    return family_of(manifest.family)(manifest, floor, wanted, manifest.thresholds.iou if iou is None else iou)

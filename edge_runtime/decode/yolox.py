@@ -1,0 +1,72 @@
+"""YOLOX: anchor-free, one anchor a cell on three strides, objectness beside the classes.
+
+One output [1, A, 5 + C], A = Σ over strides of (width ÷ stride) · (height ÷ stride), row by row, finest stride first:
+
+    416 × 416:  52·52 (stride 8) + 26·26 (16) + 13·13 (32) = 3549 anchors
+    each row:   dx dy log(w) log(h) objectness class₀ … class_C₋₁      (the sigmoids are in the graph, the grid is not)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.decode import CROSS_CLASS_IOU
+from edge_runtime.manifest import Manifest
+from edge_runtime.types import Detections, Geometry, Size, Stamp
+
+STRIDES = (8, 16, 32)
+
+
+class YoloxDecoder:
+    """Decodes outputs as the YOLOX project exports them without `--decode_in_inference`."""
+
+    def __init__(self, manifest: Manifest, floor: float, keep: NDArray[np.bool_], iou: float) -> None:
+        from edge_runtime.kernels import boxes
+
+        self._decode = boxes.decode_yolox
+        self._nms = boxes.nms
+        self._floor = floor
+        self._iou = iou
+        self._keep = keep
+        self._grid = anchor_grid(manifest.inputs[0].size)
+        anchors = len(self._grid)
+        self._shape = (1, anchors, 5 + len(keep))
+        self._xyxy = np.empty((anchors, 4), np.float32)
+        self._score = np.empty(anchors, np.float32)
+        self._label = np.empty(anchors, np.int16)
+        self._kept = np.empty(anchors, np.int64)
+
+    def decode(self, outputs: Sequence[NDArray[Any]], stamp: Stamp, geometry: Geometry) -> Detections:
+        raw = outputs[0]
+        if raw.shape != self._shape or raw.dtype != np.float32:
+            raise ValueError(f"a YOLOX output of {self._shape} float32 was expected, not {raw.shape} {raw.dtype}")
+        xyxy, score, label = self._xyxy, self._score, self._label
+        found = self._decode(np.ascontiguousarray(raw[0]), self._grid, self._floor, self._keep, xyxy, score, label)
+        kept = self._kept[: self._nms(xyxy[:found], score[:found], label[:found], self._iou, CROSS_CLASS_IOU, self._kept)]
+        return Detections(stamp, geometry.to_source(xyxy[kept]), score[kept], label[kept])
+
+    @staticmethod
+    def classes_in(size: Size, shapes: Sequence[Sequence[int | str]]) -> int:
+        """C of the one output [1, A, 5 + C]. Raises ValueError, saying why, for a model of another kind."""
+        if len(shapes) != 1 or len(shapes[0]) != 3:
+            raise ValueError(f"one output [1, anchors, 5 + classes] was expected, found {[list(shape) for shape in shapes]}")
+        batch, anchors, columns = shapes[0]
+        expected = sum((size.width // stride) * (size.height // stride) for stride in STRIDES)
+        if size.width % STRIDES[-1] or size.height % STRIDES[-1]:
+            raise ValueError(f"an input of {size.width}×{size.height} is no multiple of {STRIDES[-1]}")
+        if (batch, anchors) != (1, expected) or not isinstance(columns, int) or columns < 6:
+            raise ValueError(f"[1, {expected}, 5 + classes] was expected for {size.width}×{size.height}, found {list(shapes[0])}")
+        return columns - 5
+
+
+def anchor_grid(size: Size) -> NDArray[np.float32]:
+    """[A, 3]: cell x, cell y and stride of each anchor, in the order of the output's rows."""
+    levels = []
+    for stride in STRIDES:
+        y, x = np.mgrid[: size.height // stride, : size.width // stride]
+        levels.append(np.stack([x.ravel(), y.ravel(), np.full(x.size, stride)], axis=1))
+    return np.ascontiguousarray(np.concatenate(levels), np.float32)
