@@ -29,7 +29,7 @@ class Eye:
         from edge_runtime.prepare.preprocess import Preprocessor
 
         if manifest.task != "detect":
-            raise BundleError(f"model {manifest.identity}: task {manifest.task!r}: a camera needs a detector (task = \"detect\")")
+            raise BundleError(f'model {manifest.identity}: task {manifest.task!r}: a camera needs a detector (task = "detect")')
         self.places = places
         self.labels = manifest.labels
         self.model = manifest.identity

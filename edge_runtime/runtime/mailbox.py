@@ -1,7 +1,7 @@
 """A bounded hand-over between two threads of a lane.
 
-    live    capacity 1, latest wins: a frame that nobody fetched in time is replaced and counted
-    replay  small capacity, the giver waits: nothing is dropped
+live    capacity 1, latest wins: a frame that nobody fetched in time is replaced and counted
+replay  small capacity, the giver waits: nothing is dropped
 """
 
 from __future__ import annotations

@@ -204,7 +204,9 @@ def _require_footage(config: Config) -> None:
     from edge_runtime.sources import is_live, redact
 
     problems = [
-        Problem(str(config.file), 0, f'camera "{camera.name}"', f"source = {redact(camera.source)!r}: replay reads files only; live cameras need `run`")
+        Problem(
+            str(config.file), 0, f'camera "{camera.name}"', f"source = {redact(camera.source)!r}: replay reads files only; live cameras need `run`"
+        )
         for camera in config.camera
         if is_live(camera.source)
     ]

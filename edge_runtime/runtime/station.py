@@ -62,6 +62,8 @@ def cache_kernels(folder: Path | None = None) -> None:
     try:
         target.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        _log.warning("compiled kernels cannot be kept in %s (%s): every start compiles them anew; set NUMBA_CACHE_DIR to a writable folder", target, error)
+        _log.warning(
+            "compiled kernels cannot be kept in %s (%s): every start compiles them anew; set NUMBA_CACHE_DIR to a writable folder", target, error
+        )
         return
     os.environ["NUMBA_CACHE_DIR"] = str(target)
