@@ -26,6 +26,7 @@ class DeviceConfig:
     site: str = option("Group of devices; first part of every topic.", pattern=ID_PATTERN)
     node: str = option("This device; second part of every topic.", pattern=ID_PATTERN)
     location: Point | None = option("Longitude and latitude, degrees.", default=None, kind="lonlat")
+    health_s: float = option("How often health is published.", default=10.0, low=1, high=3600, kind="duration")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

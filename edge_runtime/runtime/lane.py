@@ -109,9 +109,14 @@ class Lane:
         for thread in self._threads:
             thread.start()
 
-    def stop(self, deadline_s: float) -> bool:
-        """Ask the loops to end after what is in flight, and wait. False when some did not within `deadline_s`."""
+    def ask_to_stop(self) -> None:
+        """Ask the loops to end after what is in flight. Returns at once."""
         self._stopping.set()
+        self._mailbox.close()  # the reading loop may be busy opening a camera that is away; what was read is finished without it
+
+    def stop(self, deadline_s: float) -> bool:
+        """`ask_to_stop`, and wait. False when some loop did not end within `deadline_s`."""
+        self.ask_to_stop()
         return self.join(deadline_s)
 
     def join(self, timeout: float) -> bool:
@@ -127,9 +132,8 @@ class Lane:
         return not any(thread.is_alive() for thread in self._threads)
 
     def abandon(self) -> None:
-        """Forget a lane that hangs: its threads may never end, but nothing they do counts any more."""
-        self._stopping.set()
-        self._mailbox.close()
+        """Forget a lane that hangs: its threads may never end, so nobody waits for their beats. Its owner shuts its outlet first."""
+        self.ask_to_stop()
         for thread in self._threads:
             self._pulses.retire(thread.name)
 
@@ -226,6 +230,8 @@ class Lane:
     def _put(self, job: _Job) -> None:
         while not self._in_flight.acquire(timeout=_TURN_S):
             self._beat("feed")
+            if self.failure is not None:  # nobody settles any more
+                return
         self._pending.put(job)
 
     def _settle(self) -> None:

@@ -1,0 +1,139 @@
+"""The daemon's life: start order, the readiness line, signals, and the drain.
+
+    SIGTERM, SIGINT   drain: cameras end, windows close as partial, the spool is flushed, the broker is told goodbye; at most DRAIN_S
+    again             the drain is cut short: what was committed stays in the spool for the next start
+    SIGHUP            read the config again; a config with an error changes nothing, and says why
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from edge_runtime.clock import SystemClock
+from edge_runtime.errors import EdgeError
+from edge_runtime.runtime import logs
+from edge_runtime.runtime.notify import Notifier
+from edge_runtime.runtime.pulse import Pulses
+from edge_runtime.runtime.station import cache_kernels
+from edge_runtime.runtime.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from edge_runtime.config.check import Plan
+    from edge_runtime.config.schema import Config
+    from edge_runtime.runtime.node import Node
+
+_log = logging.getLogger("edge_runtime.daemon")
+
+DRAIN_S = 10.0
+TURN_S = 1.0
+COLD_START_S = 120.0  # compiling every kernel on a slow board
+
+
+class Daemon:
+    """Construct, then `run` once, in the main thread."""
+
+    def __init__(self, config_file: Path, overrides: Sequence[str] = ()) -> None:
+        self._file = config_file
+        self._overrides = tuple(overrides)
+        self._began_s = time.monotonic()
+        self._wake = threading.Event()
+        self._stop = False
+        self._draining = False
+        self._reload = False
+        self._notifier = Notifier()
+        self._pulses = Pulses()
+
+    def run(self) -> int:
+        """Until SIGTERM. 0 after a clean drain, 3 when something hung in it. Raises ConfigError, BundleError, CannotStart before READY."""
+        self._notifier.starting(COLD_START_S)
+        cache_kernels()
+        config, plan = self._load()
+        logs.set_up(config.log.format, config.log.level)
+        self._listen()
+        node = self._start(config, plan)
+        try:
+            supervisor = Supervisor(node, self._pulses, self._notifier)
+            self._announce(node)
+            while not self._stop:
+                if self._reload:
+                    self._reload = False
+                    self._apply(node)
+                supervisor.turn()
+                self._wake.wait(TURN_S)
+                self._wake.clear()
+            supervisor.tell_health()
+        finally:
+            clean = self._drain(node)
+        return 0 if clean else 3
+
+    def _load(self) -> tuple[Config, Plan]:
+        from edge_runtime.config.check import make_plan, require_sound
+        from edge_runtime.config.load import load
+
+        loaded = load(self._file, self._overrides)
+        require_sound(loaded)
+        return loaded.config, make_plan(loaded.config)
+
+    def _start(self, config: Config, plan: Plan) -> Node:
+        from edge_runtime.runtime.node import Node
+
+        node = Node(config, plan, SystemClock(), self._pulses)
+        node.open()
+        node.start()
+        return node
+
+    def _announce(self, node: Node) -> None:
+        models = ", ".join(f"{station.bundle.manifest.identity} ({station.plan.workers}×{station.plan.threads})" for station in node.stations.values())
+        device = node.config.device
+        cameras = len(node.cameras)
+        print(
+            f"ready: {device.site}/{device.node}, {cameras} camera{'' if cameras == 1 else 's'}, {models or 'no model'}, "
+            f"{node.config.mqtt.url}, {time.monotonic() - self._began_s:.2f} s",
+            flush=True,
+        )
+        self._notifier.ready()
+        self._notifier.status(f"{cameras} cameras")
+
+    def _apply(self, node: Node) -> None:
+        """SIGHUP. The one place where a failed change must not end the process: it is reverted, and said."""
+        self._notifier.reloading()
+        try:
+            config, plan = self._load()
+            touched = node.apply(config, plan)
+        except EdgeError as error:
+            _log.error("%s was not taken over, everything goes on as before:\n%s", self._file, error)
+            node.tell_info(refused=str(error))
+        else:
+            logs.set_up(config.log.format, config.log.level)
+            _log.info("%s taken over; cameras begun anew: %s", self._file, ", ".join(touched) or "none")
+        self._notifier.ready()
+
+    def _drain(self, node: Node) -> bool:
+        self._notifier.stopping()
+        self._draining = True
+        clean = node.close(DRAIN_S)
+        _log.log(logging.INFO if clean else logging.ERROR, "stopped%s", "" if clean else ": something hung and was left behind; see above")
+        return clean
+
+    def _listen(self) -> None:
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+
+    def _on_stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a signal handler
+        if self._draining:
+            sys.exit(3)
+        self._stop = True
+        self._wake.set()
+
+    def _on_reload(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a signal handler
+        self._reload = True
+        self._wake.set()

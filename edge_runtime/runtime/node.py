@@ -1,0 +1,215 @@
+"""Everything that one config brings to life, in the order in which it starts:
+
+    recorder (disk) ─► publisher (broker) ─► stations (models) ─► cameras
+         stop order is the reverse: what was seen is on disk before the broker is told goodbye
+
+`apply` moves from one config to another while untouched cameras go on undisturbed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import fields
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from edge_runtime import __version__
+from edge_runtime.clock import Clock
+from edge_runtime.config.schema import CameraConfig, Config, ModelConfig
+from edge_runtime.errors import EdgeError
+from edge_runtime.runtime.camera import CameraRun
+from edge_runtime.runtime.outlet import SpoolOutlet
+from edge_runtime.runtime.pulse import Pulses
+from edge_runtime.runtime.station import Station
+from edge_runtime.types import Event, Json, Tick
+
+if TYPE_CHECKING:
+    from edge_runtime.config.check import Plan
+
+_log = logging.getLogger("edge_runtime.node")
+
+LIVE_SECTIONS = ("model", "camera", "log")  # what `apply` can change; the others need a restart
+
+
+class NeedsRestart(EdgeError):
+    """The new config changes what a running daemon cannot change."""
+
+
+class Node:
+    """One device at work. One thread calls it."""
+
+    def __init__(self, config: Config, plan: Plan, clock: Clock, pulses: Pulses) -> None:
+        from edge_runtime.present.envelope import Enveloper
+        from edge_runtime.runtime.publisher import Publisher
+        from edge_runtime.runtime.recorder import Recorder
+
+        self.config = config
+        self.plan = plan
+        self.stations: dict[str, Station] = {}
+        self.cameras: dict[str, CameraRun] = {}
+        self.clock = clock
+        self._pulses = pulses
+        device = config.device
+        self.enveloper = Enveloper(device.site, device.node, device.location)
+        self.recorder = Recorder(config.spool, self.enveloper, pulses, clock)
+        client_id = config.mqtt.client_id or f"{device.site}-{device.node}"
+        self.publisher = Publisher(config.mqtt, self.enveloper, client_id, self.recorder, pulses)
+        self._outlet = SpoolOutlet(self.enveloper, self.recorder, self.publisher, clock)
+
+    def open(self) -> None:
+        """Disk, broker and models. Raises CannotStart, BundleError; what was opened before is closed then."""
+        self.recorder.open()
+        try:
+            self.recorder.start()
+            self.publisher.start()
+            self.stations = self._open_stations(self.config, self.plan, {})
+            for camera in self.config.camera:
+                self.cameras[camera.name] = self._make(camera, self.stations)
+        except BaseException:
+            self.close(2.0)
+            raise
+
+    def start(self) -> None:
+        """Let the cameras run; the time since the last sign of life of an earlier process is declared as a gap."""
+        alive = self.recorder.last_alive()
+        for name, run in self.cameras.items():
+            if alive is not None:
+                self._outlet.emit([self._down(name, alive)], {})
+            run.start(self.recorder.saved(f"lane/{name}"), alive)
+        self.tell_info()
+
+    def apply(self, config: Config, plan: Plan) -> list[str]:
+        """Move to another config; the names of the cameras that were (re)started. On any error everything goes on as it was.
+
+        Raises NeedsRestart, BundleError, CannotStart.
+        """
+        fixed = [each.name for each in fields(Config) if each.name not in (*LIVE_SECTIONS, "file")]
+        changed = [name for name in fixed if getattr(config, name) != getattr(self.config, name)]
+        if changed:
+            raise NeedsRestart(f"[{'], ['.join(changed)}] changed: restart the service to apply that; nothing was changed")
+        kept = {name: station for name, station in self.stations.items() if self._same_model(name, config, plan)}
+        stations = self._open_stations(config, plan, kept)
+        touched = [camera.name for camera in config.camera if self._touched(camera, stations)]
+        fresh = self._prepare(config, touched, stations, kept)
+        self._swap(config, touched, fresh)
+        for name, station in self.stations.items():
+            if stations.get(name) is not station:
+                station.close(2.0)
+        self.stations = stations
+        self.config = config
+        self.plan = plan
+        self.tell_info()
+        return touched
+
+    def close(self, deadline_s: float) -> bool:
+        """Drain within `deadline_s`: cameras end, the spool is on disk, the broker gets what it can take. False when something hung."""
+        end_s = time.monotonic() + deadline_s
+        clean = True
+        for run in self.cameras.values():
+            run.lane.ask_to_stop()
+        for run in self.cameras.values():
+            run.stop(max(0.1, end_s - time.monotonic() - 0.4 * deadline_s))
+            clean = run.lane.finished and clean
+        for station in self.stations.values():
+            station.close(max(0.1, end_s - time.monotonic() - 0.4 * deadline_s))
+        clean = self.recorder.flush(max(0.1, end_s - time.monotonic() - 0.3 * deadline_s)) and clean
+        self.publisher.close(max(0.1, end_s - time.monotonic() - 0.1 * deadline_s))
+        self.recorder.close(max(0.1, end_s - time.monotonic()))
+        return clean
+
+    def tell_info(self, refused: str = "") -> None:
+        """Publish the retained `info`: what this node is, and what "auto" resolved to. `refused`: why the newest config was not taken over."""
+        info = {**self._info(), "config": {"refused": refused or None}}
+        self.publisher.retain(self.enveloper.topic("info"), json.dumps(info, separators=(",", ":"), ensure_ascii=False).encode())
+
+    # -- inside ----------------------------------------------------------------------------------------------------------------
+
+    def _make(self, camera: CameraConfig, stations: Mapping[str, Station]) -> CameraRun:
+        return CameraRun(camera, stations[camera.model], self._outlet, self.clock, self._pulses)
+
+    def _open_stations(self, config: Config, plan: Plan, kept: Mapping[str, Station]) -> dict[str, Station]:
+        """Every model that a camera uses. Closes what it opened when one fails."""
+        from edge_runtime.config.check import bundle_of
+
+        used = {camera.model for camera in config.camera}
+        stations: dict[str, Station] = {}
+        try:
+            for model in config.model:
+                if model.name in used and model.name not in kept:
+                    stations[model.name] = Station(model.name, bundle_of(config, model), plan.engines[model.name])
+                    stations[model.name].open()
+        except BaseException:
+            for station in stations.values():
+                station.close(1.0)
+            raise
+        return {**kept, **stations}
+
+    def _prepare(
+        self, config: Config, touched: list[str], stations: Mapping[str, Station], kept: Mapping[str, Station]
+    ) -> dict[str, CameraRun]:
+        """The new cameras, ready to start. When one cannot be made, the new models are let go again."""
+        try:
+            return {camera.name: self._make(camera, stations) for camera in config.camera if camera.name in touched}
+        except BaseException:
+            for name, station in stations.items():
+                if name not in kept:
+                    station.close(1.0)
+            raise
+
+    def _swap(self, config: Config, touched: list[str], fresh: Mapping[str, CameraRun]) -> None:
+        wanted = {camera.name for camera in config.camera}
+        states: dict[str, Json] = {}
+        leaving = [name for name in self.cameras if name not in wanted or name in touched]
+        for name in leaving:
+            self.cameras[name].lane.ask_to_stop()
+        for name in leaving:
+            states[name] = self.cameras.pop(name).stop(5.0)
+        for name, run in fresh.items():
+            run.start(states.get(name, self.recorder.saved(f"lane/{name}")), None)
+        order = {**self.cameras, **fresh}
+        self.cameras = {camera.name: order[camera.name] for camera in config.camera}
+
+    def _same_model(self, name: str, config: Config, plan: Plan) -> bool:
+        def of(where: Config) -> ModelConfig | None:
+            return next((model for model in where.model if model.name == name), None)
+
+        if of(config) != of(self.config) or plan.engines.get(name) != self.plan.engines.get(name):
+            return False
+        from edge_runtime.config.check import bundle_of
+
+        model = of(config)
+        return model is not None and bundle_of(config, model).manifest == self.stations[name].bundle.manifest
+
+    def _touched(self, camera: CameraConfig, stations: Mapping[str, Station]) -> bool:
+        running = self.cameras.get(camera.name)
+        return running is None or running.camera != camera or running.station is not stations[camera.model]
+
+    def _down(self, stream: str, alive: Tick) -> Event:
+        from edge_runtime.present.envelope import rfc3339
+
+        now = self.clock.now()
+        until_ns = max(now.wall_ns, alive.wall_ns)  # before the first sync the clock may stand in the past
+        return Event("gap", stream, now, {"from": rfc3339(alive.wall_ns), "to": rfc3339(until_ns), "reason": "down"})
+
+    def _info(self) -> Json:
+        from edge_runtime.sources import redact
+
+        return {
+            "v": 1,
+            "version": __version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "packages": {name: metadata.version(name) for name in ("onnxruntime", "numba", "av", "numpy", "paho-mqtt")},
+            "models": {
+                name: {"model": station.bundle.manifest.identity, "sha256": station.bundle.manifest.sha256} for name, station in self.stations.items()
+            },
+            "streams": {
+                name: {"source": redact(run.camera.source), "model": run.camera.model, "fps": run.camera.fps} for name, run in self.cameras.items()
+            },
+            "plan": self.plan.as_json(),
+        }
+
