@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Everything that tests and checks need, made once and kept: a second run finds it all there in a moment.
+#
+#   usage: setup.sh [--all-pythons]
+#
+#   .venv          the preferred Python, this package (editable), the dev group
+#   .venv-X.Y      with --all-pythons: every other supported Python that is here, with the test group
+#   .cache/numba   the kernels compiled before any test starts, so that parallel workers only load them
+#   Debian         the peers that system tests start (broker, RTSP server, FFmpeg): by apt where this is root on Debian
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+here=tests/environment
+peers=(mosquitto mosquitto-clients ffmpeg python3-gi gir1.2-gst-rtsp-server-1.0
+    gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav)
+export UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=${UV_LINK_MODE:-hardlink}
+mkdir -p .cache
+
+die() { echo "setup: $*" >&2; exit 1; }
+
+# One setup at a time in this folder: a second waits for the first and then has nothing to do.
+exec 9>.cache/setup.lock
+flock 9
+
+make_venv() { # FOLDER PYTHON GROUP
+    local folder=$1 python=$2 group=$3 stamp
+    stamp=$(cat pyproject.toml edge_runtime/__init__.py "$here/setup.sh" <(pwd) | sha256sum)
+    if [ -x "$folder/bin/python" ] && [ "$(cat "$folder/.stamp" 2>/dev/null)" = "$stamp" ]; then
+        return
+    fi
+    echo "setup: $folder from $python"
+    if [ ! -x "$folder/bin/python" ]; then
+        rm -rf "$folder"
+        if [ -n "$uv" ]; then "$uv" venv -q --python "$python" "$folder"; else "$python" -m venv "$folder"; fi
+    fi
+    if [ -z "$uv" ]; then
+        "$folder/bin/python" -m pip install -q --disable-pip-version-check uv
+        uv=$PWD/$folder/bin/uv
+    fi
+    "$uv" pip install -q --python "$folder/bin/python" --editable . --group "$group"
+    echo "$stamp" >"$folder/.stamp"
+}
+
+warm_kernels() { # FOLDER
+    nice "$1/bin/python" "$here/warm_kernels.py"
+}
+
+"$here/debian.sh" "${peers[@]}" >.cache/debian.log 2>&1 </dev/null 9>&- &
+debian=$!
+
+uv=""
+for candidate in "$(command -v uv || true)" "$PWD/.venv/bin/uv"; do
+    if [ -x "$candidate" ] && "$candidate" --version >/dev/null 2>&1; then uv=$candidate; break; fi
+done
+"$here/pythons.sh" >.cache/pythons.txt
+main=$(awk '$2 != "-" { print $1, $2; exit }' .cache/pythons.txt)
+[ -n "$main" ] || die "no supported Python here; expected one of: $(awk '{ print $1 }' .cache/pythons.txt | sort -V | xargs). Install one, e.g. apt-get install python3 python3-venv"
+make_venv .venv "${main#* }" dev
+
+if [ "${1:-}" = --all-pythons ]; then
+    while read -r version python; do
+        [ "$version" != "${main% *}" ] && [ "$python" != - ] || continue
+        make_venv ".venv-$version" "$python" test
+    done <.cache/pythons.txt
+fi
+
+wait "$debian" && status=0 || status=$?
+case $status in
+    0) ;;
+    3) sed 's/^/setup: /' .cache/debian.log >&2; echo "setup: tests that need them will skip and say so" >&2 ;;
+    *) cat .cache/debian.log >&2; die "apt could not install the peers of the system tests" ;;
+esac
+
+warm_kernels .venv
+if [ "${1:-}" = --all-pythons ]; then
+    while read -r version python; do
+        [ ! -x ".venv-$version/bin/python" ] || warm_kernels ".venv-$version"
+    done <.cache/pythons.txt
+fi
