@@ -50,7 +50,11 @@ class ConfigError(EdgeError):
 
 
 class BundleError(EdgeError):
-    """A model file or bundle cannot be used."""
+    """A model file or bundle cannot be used; `problems` holds what is wrong in its manifest, where that is the reason."""
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join([message, *(str(problem) for problem in self.problems)]) if problems else message)
 
 
 class CannotStart(EdgeError):
