@@ -1,0 +1,40 @@
+# Every target sets up what it needs (tests/environment/setup.sh): nothing has to be installed by hand.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup test check bench soak demo test-arm clean
+
+# Real models and footage; tests that need them skip, saying so, where they are absent.
+export EDGE_RUNTIME_MATERIAL ?= $(abspath ../shared/material)
+PYTHON := .venv/bin/python
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## .venv, and on Debian as root the broker, RTSP server and FFmpeg that tests start
+	@tests/environment/setup.sh
+
+test: ## every test on one Python, the fast ones on every other supported Python that is here
+	@tests/environment/setup.sh --all-pythons
+	@tests/environment/test.sh
+
+check: setup ## ruff, mypy --strict, layers, docs, wheels for 64-bit Arm
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	$(PYTHON) -m pytest -q $(wildcard tests/test_layers.py tests/test_project.py tests/test_docs.py)
+	$(PYTHON) tests/environment/arm_wheels.py
+
+bench: setup ## each stage, the whole walk, the machine's limit and the ratio
+	$(PYTHON) -m edge_runtime bench
+
+soak: setup ## the tests that take minutes: memory slope, long outages, more random examples
+	$(PYTHON) -m pytest -m slow --timeout 3600 --hypothesis-profile soak
+
+demo: setup ## the main job on this machine: clip as a camera, broker, daemon, what city ops sees
+	$(PYTHON) deploy/demo.py $(EDGE_RUNTIME_MATERIAL)/videos/busy_road/busy_road.mp4 $(EDGE_RUNTIME_MATERIAL)/models/yolox_nano/yolox_nano_416x416.onnx
+
+test-arm: setup ## on emulated 64-bit Arm: wheels, fast tests, the same footage counted alike (root on Debian)
+	@tests/arm/run.sh
+
+clean: ## all that was made here: environments, caches, the Arm root
+	rm -rf .venv .venv-3.* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Every test on .venv's Python; before that the fast ones on each other supported Python that setup.sh found.
+# Exit status 0 only when all of them passed. The whole run's own closing line comes last.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+workers=${PYTEST_WORKERS:-$(($(nproc) + 1))}          # one more than cores: system tests wait a lot
+
+# Where the material and the peers are, nothing has a reason to skip.
+complete=()
+if [ -d "${EDGE_RUNTIME_MATERIAL:-../shared/material}" ] && [ "$(cat .cache/peers 2>/dev/null)" = complete ]; then complete=(--no-skips); fi
+
+run() { # VENV ARGUMENTS...
+    local venv=$1
+    shift
+    "$venv/bin/python" -m pytest -q -n "$workers" --dist worksteal "${complete[@]}" "$@" </dev/null
+}
+
+failed=()
+main=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+while read -r version python; do
+    [ "$version" != "$main" ] || continue
+    if [ ! -x ".venv-$version/bin/python" ]; then
+        echo "== Python $version: not found here, not tested"
+        continue
+    fi
+    echo "== Python $version: fast tests"
+    run ".venv-$version" -p no:cacheprovider -m "not system and not slow and not material" || failed+=("$version")
+done <.cache/pythons.txt
+
+[ ${#failed[@]} -eq 0 ] || echo "== FAILED on Python ${failed[*]}, see above"
+echo "== Python $main: all tests"
+run .venv -m "not slow" --durations 10 || failed+=("$main")
+[ ${#failed[@]} -eq 0 ] || { echo "FAILED on Python: ${failed[*]}" >&2; exit 1; }
