@@ -58,7 +58,7 @@ def direct_dependencies() -> set[str]:
     import tomlkit
 
     project = tomlkit.parse((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in project["dependencies"]}  # type: ignore[index, union-attr]
+    return {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in project["dependencies"]}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The package on 64-bit Arm, under emulation."""

@@ -1,0 +1,1 @@
+"""Setting up what tests need, on a bare machine too."""
