@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from edge_runtime.errors import ConfigError, Problem
+
 if TYPE_CHECKING:
     from edge_runtime.runtime.replay import Summary
 
@@ -25,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--out", "-o", default="-", metavar="FILE", help="events as JSON lines; - is standard output (default)")
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="override one key (repeatable)")
     parser.add_argument("--start", metavar="TIME", help="RFC 3339 time of the first frame (default: what the file says, else 1970)")
-    parser.add_argument("--frames", type=int, metavar="N", help="stop after N selected frames of each camera")
+    parser.add_argument("--frames", type=positive, metavar="N", help="stop after N selected frames of each camera")
     parser.add_argument("--annotate", type=Path, metavar="OUT.mp4", help="write the pictures with boxes, ids and counts (stays on this machine)")
     parser.add_argument("--record", type=Path, metavar="DIR", help="write detections and tracks as JSON lines, no pixels")
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object on standard error")
@@ -34,13 +36,20 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Replay and print a summary on standard error."""
-    from edge_runtime.runtime.replay import Extras, replay
+    from edge_runtime.runtime.replay import Extras, Replay
 
-    extras = Extras(start=args.start, frames=args.frames, annotate=args.annotate, record=args.record)
+    job = Replay(args.config, args.set, Extras(start=args.start, frames=args.frames, annotate=args.annotate, record=args.record))
     with _opened(args.out) as out, _progress(enabled=sys.stderr.isatty() and not args.json) as tell:
-        summary = replay(args.config, args.set, out, extras, tell)
+        summary = job.run(out, tell)
     print(json.dumps(summary.as_json()) if args.json else _plain(summary), file=sys.stderr)
     return 0
+
+
+def positive(text: str) -> int:
+    """An argument that counts something, from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
+    return int(text)
 
 
 @contextlib.contextmanager
@@ -49,7 +58,11 @@ def _opened(name: str) -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
         return
-    with Path(name).open("w", encoding="utf-8", newline="\n") as out:
+    try:
+        out = Path(name).open("w", encoding="utf-8", newline="\n")  # noqa: SIM115 - closed below; only opening it is the user's mistake
+    except OSError as error:
+        raise ConfigError([Problem("--out", 0, "", f"{name}: {error.strerror}: expected a file that can be written")]) from None
+    with out:
         yield out
 
 

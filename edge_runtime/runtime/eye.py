@@ -34,7 +34,7 @@ class Eye:
         self.labels = manifest.labels
         self.model = manifest.identity
         self._preprocess = Preprocessor(manifest.inputs[0], camera.mask)
-        self._decoder = make_decoder(manifest, camera.track_floor, _kept_labels(camera, manifest))
+        self._decoder = make_decoder(manifest, camera.track_floor, kept_labels(camera, manifest))
         self._gate = MotionGate(camera.mask) if camera.gate else None
         self._engine = engine
         self._scheduler = scheduler
@@ -72,7 +72,8 @@ class Eye:
         self._scheduler.release()
 
 
-def _kept_labels(camera: CameraConfig, manifest: Manifest) -> NDArray[np.bool_] | None:
+def kept_labels(camera: CameraConfig, manifest: Manifest) -> NDArray[np.bool_] | None:
+    """A flag for each label of the model: whether the camera wants it; None when it wants all."""
     if camera.classes is None:
         return None
     return np.array([label in camera.classes for label in manifest.labels], np.bool_)

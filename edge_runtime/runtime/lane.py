@@ -92,7 +92,7 @@ class Lane:
         self._pulses = pulses
         self._replay = replay
         self._watcher = watcher
-        self._frame_limit = frame_limit
+        self.frame_limit = frame_limit
         self._mailbox: Mailbox[Frame] = Mailbox(capacity=2 if replay else 1, latest_wins=not replay)
         self._pending: SimpleQueue[_Job | None] = SimpleQueue()
         self._in_flight = threading.Semaphore(eye.places + 2)  # bounds `pending`
@@ -168,7 +168,7 @@ class Lane:
                     continue
                 self.counters.read += 1
                 self._hand_over(frame)
-                if self._frame_limit is not None and self.counters.read >= self._frame_limit:
+                if self.frame_limit is not None and self.counters.read >= self.frame_limit:
                     return
         except Exhausted:
             return

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from edge_runtime.clock import FakeClock
 from edge_runtime.config.schema import CameraConfig, Config
@@ -23,6 +23,11 @@ from edge_runtime.runtime.outlet import LinesOutlet
 from edge_runtime.runtime.pulse import Pulses
 from edge_runtime.runtime.station import Station, cache_kernels
 from edge_runtime.types import Event, Json
+
+if TYPE_CHECKING:
+    from edge_runtime.sources import Footage
+
+_TELL_S = 0.2  # how often progress is told
 
 
 class Progress(Protocol):
@@ -43,12 +48,14 @@ class Extras:
 
 @dataclass(frozen=True, slots=True)
 class CameraSummary:
-    """How one camera's replay went. Seconds exclude loading the model; stage times are sums over frames."""
+    """How one camera's replay went, without loading the model. Stage times are wall time of the thread that does it, a frame."""
 
     name: str
     frames: int
     seconds: float
     frames_per_s: float
+    footage_s: float  # how much of the footage's own time the frames stand for
+    cpu_ms: float  # CPU time of the whole process, a frame
     events: int
     totals: Mapping[str, Mapping[str, int]]
     stages_ms: Mapping[str, float]
@@ -66,30 +73,53 @@ class Summary:
         return asdict(self)
 
 
-def replay(config_file: Path, overrides: Sequence[str], out: TextIO, extras: Extras, progress: Progress) -> Summary:
-    """Replay every camera of the config. Raises ConfigError, BundleError, CannotStart, SourceError."""
-    began = time.perf_counter()
-    cache_kernels()
-    from edge_runtime.config.check import make_plan, require_sound
-    from edge_runtime.config.load import load
-    from edge_runtime.present.envelope import Enveloper
+class Replay:
+    """One replay: construction reads and checks everything that the user wrote, `run` does the work."""
 
-    loaded = load(config_file, overrides)
-    require_sound(loaded)
-    config = loaded.config
-    _require_footage(config)
-    start_wall_ns = _parse_time(extras.start) if extras.start else None
-    epoch = _epoch(config, config_file, overrides)
-    outlet = _Tally(LinesOutlet(Enveloper(config.device.site, config.device.node, config.device.location), out, epoch))
-    summary = Summary()
-    with ExitStack() as stack:
-        stations = open_stations(config, make_plan(config).engines)
-        for station in stations.values():
-            stack.callback(station.close, 2.0)
-        summary.startup_s = round(time.perf_counter() - began, 3)
-        for camera in config.camera:
-            summary.cameras.append(_replay_camera(camera, stations[camera.model], outlet, extras, progress, start_wall_ns))
-    return summary
+    def __init__(self, config_file: Path, overrides: Sequence[str] = (), extras: Extras | None = None) -> None:
+        """Raises ConfigError: live cameras, missing footage, a bad --start, and whatever is wrong in the file. Nothing was touched then."""
+        self._began = time.perf_counter()
+        cache_kernels()
+        from edge_runtime.config.check import make_plan, require_sound
+        from edge_runtime.config.load import load
+
+        loaded = load(config_file, overrides)
+        require_sound(loaded)
+        self.config = loaded.config
+        _require_footage(self.config)
+        self._extras = extras or Extras()
+        self._start_wall_ns = _parse_time(self._extras.start) if self._extras.start else None
+        self._inputs = (config_file.read_bytes(), *(text.encode() for text in overrides), repr((self._extras.start, self._extras.frames)).encode())
+        self._plan = make_plan(self.config)
+
+    def run(self, out: TextIO, progress: Progress) -> Summary:
+        """Every camera, one after the other; events as JSON lines into `out`. Raises BundleError, CannotStart, SourceError."""
+        from edge_runtime.present.envelope import Enveloper
+
+        device = self.config.device
+        summary = Summary()
+        with ExitStack() as stack:
+            stations = open_stations(self.config, self._plan.engines)
+            for station in stations.values():
+                stack.callback(station.close, 2.0)
+            enveloper = Enveloper(device.site, device.node, device.location)
+            outlet = Tally(LinesOutlet(enveloper, out, self._epoch(stations)))
+            summary.startup_s = round(time.perf_counter() - self._began, 3)
+            for camera in self.config.camera:
+                walked = replay_camera(camera, stations[camera.model], outlet, self._extras, progress, self._start_wall_ns)
+                summary.cameras.append(walked)
+        return summary
+
+    def _epoch(self, stations: Mapping[str, Station]) -> str:
+        """Six hex digits that change when the config, any footage or any model does: the `id`s of a replay say what they were made from."""
+        digest = hashlib.sha256()
+        for part in (*self._inputs, *(station.bundle.manifest.sha256.encode() for station in stations.values())):
+            digest.update(part + b"\0")
+        for camera in self.config.camera:
+            with _footage_of(camera).open("rb") as footage:
+                while block := footage.read(1 << 20):
+                    digest.update(block)
+        return digest.hexdigest()[:6]
 
 
 def open_stations(config: Config, plans: Mapping[str, object]) -> dict[str, Station]:
@@ -115,13 +145,15 @@ def open_stations(config: Config, plans: Mapping[str, object]) -> dict[str, Stat
     return stations
 
 
-def _replay_camera(
-    camera: CameraConfig, station: Station, outlet: _Tally, extras: Extras, progress: Progress, start_wall_ns: int | None
+def replay_camera(
+    camera: CameraConfig, station: Station, outlet: Tally, extras: Extras, progress: Progress, start_wall_ns: int | None = None
 ) -> CameraSummary:
+    """One camera's footage through one lane. Raises SourceError, and whatever made the lane fail."""
     from edge_runtime.sources import SourceSpec, make_footage
 
     source = make_footage(SourceSpec.of(camera), start_wall_ns=start_wall_ns)
     analysis = Analysis(camera, station.bundle.manifest.labels, station.bundle.manifest.identity)
+    analysis.stream_fps = lambda: source.stats().stream_fps
     outlet.begin()
     with _watcher(camera, analysis, station, extras) as watcher:
         lane = Lane(
@@ -137,29 +169,44 @@ def _replay_camera(
             frame_limit=extras.frames,
         )
         source.open()
-        analysis.stream_fps = lambda: source.stats().stream_fps
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         lane.start()
         try:
-            while not lane.join(0.2):
-                done = lane.counters.processed
-                progress.update(camera.name, done, source.expected_frames, done / (time.perf_counter() - began))
+            while not lane.join(_TELL_S):
+                _tell(progress, lane, source, began)
         except BaseException:
             lane.stop(5.0)
             raise
-        seconds = time.perf_counter() - began
+        seconds, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
+        _tell(progress, lane, source, began)
     if lane.failure is not None:
         raise lane.failure
+    return _summary(lane, outlet, source.stats().stream_fps, seconds, cpu_s)
+
+
+def _tell(progress: Progress, lane: Lane, source: Footage, began: float) -> None:
+    done = lane.counters.processed
+    expected = source.expected_frames
+    if lane.frame_limit is not None:
+        expected = lane.frame_limit if expected is None else min(expected, lane.frame_limit)
+    progress.update(lane.camera.name, done, expected, done / (time.perf_counter() - began))
+
+
+def _summary(lane: Lane, outlet: Tally, stream_fps: float | None, seconds: float, cpu_s: float) -> CameraSummary:
     count = lane.counters
+    frames = count.processed
+    fps = min(lane.camera.fps, stream_fps or lane.camera.fps)
     stages = {"read": count.read_s, "prepare": count.prepare_s, "decode": count.decode_s, "analyse": count.analyse_s}
     return CameraSummary(
-        name=camera.name,
-        frames=count.processed,
+        name=lane.camera.name,
+        frames=frames,
         seconds=round(seconds, 4),
-        frames_per_s=round(count.processed / seconds, 2),
+        frames_per_s=round(frames / seconds, 2),
+        footage_s=round(frames / fps, 3),
+        cpu_ms=round(1000 * cpu_s / max(1, frames), 4),
         events=outlet.events,
         totals={rule: dict(sorted(ways.items())) for rule, ways in sorted(outlet.crossings.items())},
-        stages_ms={stage: round(1000 * spent / max(1, count.processed), 4) for stage, spent in stages.items()},
+        stages_ms={stage: round(1000 * spent / max(1, frames), 4) for stage, spent in stages.items()},
     )
 
 
@@ -174,7 +221,7 @@ def _watcher(camera: CameraConfig, analysis: Analysis, station: Station, extras:
         yield watcher
 
 
-class _Tally:
+class Tally:
     """Passes events on and counts crossings, for the summary that people read."""
 
     durable = False
@@ -201,23 +248,31 @@ class _Tally:
 
 
 def _require_footage(config: Config) -> None:
-    from edge_runtime.sources import is_live, redact
+    from edge_runtime.sources import SourceSpec, is_live
 
-    problems = [
-        Problem(
-            str(config.file), 0, f'camera "{camera.name}"', f"source = {redact(camera.source)!r}: replay reads files only; live cameras need `run`"
-        )
-        for camera in config.camera
-        if is_live(camera.source)
-    ]
+    problems = []
+    for camera in config.camera:
+        spec, where = SourceSpec.of(camera), f'camera "{camera.name}"'
+        if is_live(spec.url):
+            why = f"source = {spec.shown!r}: replay reads files only; live cameras need `run`"
+            problems.append(Problem(str(config.file), 0, where, why))
+        elif not _footage_of(camera).is_file():
+            why = f"source = {spec.shown!r}: expected a video file, found none at {_footage_of(camera)}; check the path"
+            problems.append(Problem(str(config.file), 0, where, why))
     if not config.camera:
         problems.append(Problem(str(config.file), 0, "", "no [[camera]]: there is nothing to replay"))
     if problems:
         raise ConfigError(problems)
 
 
+def _footage_of(camera: CameraConfig) -> Path:
+    from edge_runtime.sources import SourceSpec, footage_path
+
+    return footage_path(SourceSpec.of(camera).url)
+
+
 def _parse_time(text: str) -> int:
-    from datetime import datetime, timezone
+    from datetime import datetime, timedelta, timezone
 
     try:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
@@ -225,18 +280,4 @@ def _parse_time(text: str) -> int:
         raise ConfigError([Problem("--start", 0, "", f"{text!r}: expected an RFC 3339 time like 2026-11-05T10:00:00Z")]) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
-    return round(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
-
-
-def _epoch(config: Config, config_file: Path, overrides: Sequence[str]) -> str:
-    """Six hex digits that change when the config or any footage does: the `id`s of a replay say what they were made from."""
-    from edge_runtime.sources import footage_path
-
-    digest = hashlib.sha256(config_file.read_bytes())
-    for override in overrides:
-        digest.update(override.encode() + b"\0")
-    for camera in config.camera:
-        with footage_path(camera.source).open("rb") as footage:
-            while block := footage.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()[:6]
+    return (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1) * 1000
