@@ -5,6 +5,10 @@ SHELL := /bin/bash
 
 # Real models and footage; tests that need them skip, saying so, where they are absent.
 export EDGE_RUNTIME_MATERIAL ?= $(abspath ../shared/material)
+# The machine's own certificates, as pip and curl use them: uv brings its own, and a city's proxy is not among them.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS ?= 1
+endif
 PYTHON := .venv/bin/python
 
 help: ## this list
