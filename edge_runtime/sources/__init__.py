@@ -1,1 +1,122 @@
-"""Where items come from."""
+"""Where items come from. Importing this package imports no decoder: a config can be checked, and a child started, without one.
+
+url                                    replay (make_footage)          daemon (make_source)
+a file, file:PATH                      FootageSource                  PacedSource (?loop=1 repeats)
+rtsp(s):// http(s):// v4l2: gst:       refused                        IsolatedSource ─ a child ─ CameraSource | GstSource
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from edge_runtime.errors import Unsupported
+from edge_runtime.sources.redaction import redact
+from edge_runtime.sources.spec import Capture, Footage, FrameSource, SourceSpec, SourceStats, StreamInfo
+
+__all__ = [
+    "SCHEMES",
+    "Capture",
+    "Footage",
+    "FrameSource",
+    "Scheme",
+    "SourceSpec",
+    "SourceStats",
+    "StreamInfo",
+    "footage_path",
+    "is_live",
+    "make_capture",
+    "make_footage",
+    "make_source",
+    "redact",
+    "scheme_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """One row: whether it is live, and the class that reads it ("module:Class")."""
+
+    live: bool
+    source: str
+
+
+_CAMERA = Scheme(True, "edge_runtime.sources.camera:CameraSource")
+_FILE = Scheme(False, "edge_runtime.sources.footage:FootageSource")
+SCHEMES: Mapping[str, Scheme] = {
+    "rtsp": _CAMERA,
+    "rtsps": _CAMERA,
+    "http": _CAMERA,
+    "https": _CAMERA,
+    "v4l2": _CAMERA,
+    "gst": Scheme(True, "edge_runtime.sources.gstreamer:GstSource"),
+    "file": _FILE,
+}
+
+
+def scheme_of(url: str) -> Scheme:
+    """The row of a source's URL; a text without scheme is the path of a file. Raises Unsupported for a scheme that has no row."""
+    name, colon, rest = url.partition(":")
+    if colon and name.lower() in SCHEMES:
+        return SCHEMES[name.lower()]
+    if colon and rest.startswith("//"):
+        known = ", ".join(f"{known}:" for known in SCHEMES)
+        raise Unsupported(f"{redact(url)}: no source reads {name}:; expected a file or one of {known}")
+    return _FILE
+
+
+def is_live(url: str) -> bool:
+    """Whether a camera is behind it, rather than footage. Raises Unsupported for an unknown scheme."""
+    return scheme_of(url).live
+
+
+def footage_path(url: str) -> Path:
+    """The file that a footage URL names: without `file:` and `?loop=1`."""
+    path, _, _ = _split_footage(url)
+    return path
+
+
+def make_footage(spec: SourceSpec, start_wall_ns: int | None = None) -> Footage:
+    """For replay: the file in this process, unpaced, every frame that `fps` selects. `?loop=1` is ignored: a replay ends.
+
+    `start_wall_ns` is the wall time of the first frame; by default the file's creation_time, else 1970. Raises Unsupported for a camera.
+    """
+    if is_live(spec.url):
+        raise Unsupported(f"{spec.shown}: expected a video file, found a live source; use the daemon (`run`) for it")
+    from edge_runtime.sources.footage import FootageSource
+
+    return FootageSource(spec, footage_path(spec.url), start_wall_ns)
+
+
+def make_source(spec: SourceSpec) -> FrameSource:
+    """For the daemon: a camera in a child process of its own, latest frame wins; a file in this one, at its own pace."""
+    if is_live(spec.url):
+        from edge_runtime.sources.isolated import IsolatedSource
+
+        return IsolatedSource(spec)
+    from edge_runtime.sources.footage import PacedSource
+
+    path, loop, _ = _split_footage(spec.url)
+    return PacedSource(spec, path, loop=loop)
+
+
+def make_capture(spec: SourceSpec) -> Capture:
+    """For the capture child: the live source itself. Raises Unsupported for an unknown scheme."""
+    module, _, name = scheme_of(spec.url).source.partition(":")
+    maker: Callable[[SourceSpec], Any] = getattr(import_module(module), name)
+    source: Capture = maker(spec)
+    return source
+
+
+def _split_footage(url: str) -> tuple[Path, bool, str]:
+    """Path, whether to loop, and the query. A file whose name contains the question mark wins over a query."""
+    text = url.removeprefix("file://").removeprefix("file:")
+    if "?" not in text or Path(text).exists():
+        return Path(text), False, ""
+    path, _, query = text.rpartition("?")
+    loop = parse_qs(query).get("loop", ["0"])[-1] not in ("0", "false", "")
+    return Path(path), loop, query
