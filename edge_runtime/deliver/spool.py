@@ -1,12 +1,40 @@
-"""The spool: a disk queue in SQLite WAL."""
+"""The spool: a disk queue in SQLite WAL between this device and the broker.
+
+    record ─► commit(Batch) ─► rows, state, losses        one transaction, one fsync: all of it or nothing
+                 ▲    read(topic, after) ─► broker
+                 └──── settled: deleted; refused: to `dead`
+
+Invariants
+    1. When `commit` has returned, the batch survives SIGKILL and a power cut: rows, state and losses agree with each other.
+    2. `seq` rises and is never given twice under one epoch, also when the disk forgot its last writes: after an unclean stop it skips ahead.
+    3. A row leaves by being settled, or by a loss (full, age, corrupt, refused, oversize) that is in the same transaction as its removal.
+    4. The file stays under `max_bytes`, its WAL included.
+    5. A row whose CRC-32 does not fit is never handed out.
+
+It is no general queue: one process, one thread, one connection (see spoolfile.py). `:memory:` as path makes the same thing without the disk.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edge_runtime.deliver.entry import Batch, Entry
+from edge_runtime.deliver.losses import Loss, Losses
+from edge_runtime.deliver.rows import CHUNK, Found, Rows
+from edge_runtime.deliver.spoolfile import PAGE_BYTES, Budget, boot_id, connect, state_checksum, translate
+from edge_runtime.errors import SpoolError
 from edge_runtime.options import option
+from edge_runtime.present.envelope import stream_of
+from edge_runtime.types import SpooledRow, Tick
+
+MAX_TOPICS = 4096
+MAX_BODY_BYTES = 256_000
+SKIP_AFTER_UNCLEAN = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,3 +46,236 @@ class SpoolOptions:
     max_age_s: float = option("Older rows are dropped, and a gap says so.", default=7 * 86400.0, low=60, kind="duration")
     on_full: Literal["drop_oldest", "reject_new"] = option("Either way a gap is published.", default="drop_oldest")
     commit_ms: int = option("Group commit: the most that a power cut can take.", default=200, low=1, high=5000, unit="ms")
+
+
+class Spool:
+    """Construction is pure; `open` touches the disk. One thread calls everything."""
+
+    def __init__(self, options: SpoolOptions) -> None:
+        self.path = options.path
+        self.epoch = ""
+        self.depth = 0
+        self.dropped = 0  # rows lost since the file was opened, whatever the reason
+        self.commits = 0
+        self.saved: dict[str, str] = {}  # the state as of `open`
+        self.losses = Losses()
+        self.oldest: Tick | None = None
+        self._options = options
+        self._budget = Budget(options.max_bytes)
+        self._db: sqlite3.Connection | None = None
+        self._table: Rows
+        self._next = 1
+        self._topics: dict[str, tuple[int, int]] = {}
+        self.max_body = min(MAX_BODY_BYTES, self._budget.commit_bytes // 2)
+
+    def open(self, first_seq: int = 1) -> None:
+        """Open or make the file; numbers below `first_seq` are not given. Raises CannotStart, Corrupt; SpoolError when the disk fails."""
+        self._db = connect(self.path, self._budget)
+        try:
+            with self._reading("opening"):
+                self._load(first_seq)
+        except SpoolError:
+            self._db.close()
+            self._db = None
+            raise
+
+    def close(self) -> None:
+        """Let go of the file, marked as closed on purpose where the disk allows. Idempotent."""
+        if self._db is None:
+            return
+        with contextlib.suppress(SpoolError), self._writing("closing"):
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('clean', '1')")
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+        self._db = None
+
+    @property
+    def topics(self) -> Mapping[str, tuple[int, int]]:
+        """Every topic that has or had rows: its id and priority."""
+        return self._topics
+
+    def commit(self, batch: Batch, now: Tick) -> int:
+        """Do all of `batch` in one transaction; how many rows were added. Raises SpoolError (nothing was done), Corrupt."""
+        with self._writing("writing"):
+            added = self._apply(batch, now)
+        self.commits += 1
+        return added
+
+    def read(self, topic: str, after: int, limit: int, now: Tick) -> list[SpooledRow]:
+        """Up to `limit` rows of `topic` behind `after`, in order. A row whose CRC does not fit becomes a loss. Raises SpoolError, Corrupt."""
+        known = self._topics.get(topic)
+        if known is None:
+            return []
+        with self._reading("reading"):
+            rows, broken = self._table.read(topic, *known, after, limit)
+        if not broken:
+            return rows
+        since_ns = self.oldest.wall_ns if self.oldest else now.wall_ns  # a broken row's own times cannot be trusted
+        with self._writing("discarding"):
+            self._drop([Found(seq, topic, since_ns) for seq in broken], "corrupt", now)
+            self.losses.add(Loss(stream_of(topic), "corrupt", since_ns, now.wall_ns, 0), now)
+            self._save_losses()
+        return self.read(topic, after, limit, now)
+
+    def expire(self, now: Tick) -> int:
+        """Drop what is older than `max_age_s`; how many rows that were. Raises SpoolError."""
+        dropped = 0
+        while True:
+            with self._reading("expiring"):
+                old = self._table.aged(now, round(self._options.max_age_s * 1e9))
+            if not old:
+                return dropped
+            with self._writing("expiring"):
+                self._drop(old, "age", now)
+                self._save_losses()
+            dropped += len(old)
+
+    def first(self, limit: int) -> list[tuple[int, Entry]]:
+        """The oldest rows of all topics as entries that keep their ids: to move them into another spool. Raises SpoolError."""
+        with self._reading("moving"):
+            return self._table.first(limit)
+
+    def shrink(self) -> None:
+        """Give free pages back to the disk, a few at a time. Raises SpoolError."""
+        if self._pragma("freelist_count") > 4 * CHUNK:
+            with self._reading("shrinking"):
+                self._connection.execute(f"PRAGMA incremental_vacuum({CHUNK})").fetchall()
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next row gets."""
+        return self._next
+
+    @property
+    def bytes_used(self) -> int:
+        """Size of the used part of the file; 0 while it is not open. Raises SpoolError."""
+        if self._db is None:
+            return 0
+        return (self._pragma("page_count") - self._pragma("freelist_count")) * PAGE_BYTES
+
+    # -- inside ----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise SpoolError(f"spool {self.path} is not open")
+        return self._db
+
+    @contextlib.contextmanager
+    def _reading(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise translate(error, f"spool {self.path}: {doing}") from error
+
+    @contextlib.contextmanager
+    def _writing(self, doing: str) -> Iterator[None]:
+        """A transaction: on any error neither the file nor this object has changed."""
+        before = self._next, self.depth, self.dropped, dict(self._topics), self.losses.copy()
+        with self._reading(doing):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._next, self.depth, self.dropped, self._topics, self.losses = before
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self.oldest = self._table.oldest()
+
+    def _load(self, first_seq: int) -> None:
+        run = self._connection.execute
+        self.epoch = run("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0]
+        self._topics = {topic: (number, priority) for number, topic, priority in run("SELECT id, topic, priority FROM topics")}
+        self.saved = {key: value for key, value, crc in run("SELECT key, value, crc FROM state") if crc == state_checksum(key, value)}
+        self.losses = Losses(Loss(*each) for each in run("SELECT stream, reason, from_ns, to_ns, rows FROM losses"))
+        run("BEGIN IMMEDIATE")
+        run("INSERT OR IGNORE INTO boots (boot) VALUES (?)", (boot_id(),))
+        boot = run("SELECT id FROM boots WHERE boot = ?", (boot_id(),)).fetchone()[0]
+        run("DELETE FROM boots WHERE id <> ? AND id NOT IN (SELECT boot FROM rows)", (boot,))
+        table = Rows(self._connection, self.epoch, boot)
+        closed = run("SELECT value FROM meta WHERE key = 'clean'").fetchone()
+        if closed is not None and closed[0] != "1":
+            first_seq = max(first_seq, table.last_given() + 1 + SKIP_AFTER_UNCLEAN)
+        run("INSERT OR REPLACE INTO meta VALUES ('clean', '0')")
+        run("COMMIT")
+        self._table = table
+        self._next = max(first_seq, table.last_given() + 1)
+        self.depth = table.count()
+        self.oldest = table.oldest()
+
+    def _pragma(self, name: str) -> int:
+        with self._reading("looking"):
+            return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+    def _apply(self, batch: Batch, now: Tick) -> int:
+        self.depth -= self._table.delete(batch.settled)
+        for seq, why in batch.refused:
+            if found := self._table.bury(seq, why, self._options.max_bytes // 16):
+                self._drop([found], "refused", now)
+        for loss in batch.closed:
+            self.losses.remove(loss)
+        for loss in batch.lost:
+            self.losses.add(loss, now)
+            self.dropped += loss.rows
+        entries = self._admitted(self._make_room(self._fitting(batch.entries, now), now), now)
+        self._table.insert(entries, self._next, self._topics)
+        self._next += len(entries)
+        self.depth += len(entries)
+        if batch.state:
+            rows = [(key, value, state_checksum(key, value)) for key, value in batch.state.items()]
+            self._connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", rows)
+        self._save_losses()
+        return len(entries)
+
+    def _fitting(self, entries: Sequence[Entry], now: Tick) -> Sequence[Entry]:
+        """Without what no broker would take."""
+        large = [each for each in entries if len(each.body) > self.max_body]
+        if not large:
+            return entries
+        self._lose(large, "oversize", now)
+        return [each for each in entries if len(each.body) <= self.max_body]
+
+    def _admitted(self, entries: Sequence[Entry], now: Tick) -> Sequence[Entry]:
+        """With every topic known; without entries of a topic too many."""
+        for each in entries:
+            if each.topic not in self._topics and len(self._topics) < MAX_TOPICS:
+                self._topics[each.topic] = (self._table.add_topic(each.topic, each.priority), each.priority)
+        if all(each.topic in self._topics for each in entries):
+            return entries
+        self._lose([each for each in entries if each.topic not in self._topics], "topics", now)
+        return [each for each in entries if each.topic in self._topics]
+
+    def _make_room(self, entries: Sequence[Entry], now: Tick) -> Sequence[Entry]:
+        if not entries:
+            return entries
+        incoming = sum(each.size for each in entries) * 5 // 4 + 8 * PAGE_BYTES
+        room = self._budget.soft_pages * PAGE_BYTES - incoming
+        if self.bytes_used <= room:
+            return entries
+        if self._options.on_full == "reject_new":
+            told = [each for each in entries if each.topic.endswith("/gap")]  # what tells of losses must not be one
+            self._lose([each for each in entries if not each.topic.endswith("/gap")], "full", now)
+            return told
+        while self.bytes_used > room and (old := self._table.next_victims()):
+            self._drop(old, "full", now)
+        return entries
+
+    def _drop(self, rows: Sequence[Found], reason: str, now: Tick) -> None:
+        self.depth -= self._table.delete([row.seq for row in rows])
+        self.dropped += len(rows)
+        for row in rows:
+            self.losses.add(Loss(stream_of(row.topic), reason, row.wall_ns, row.wall_ns, 1), now)
+
+    def _lose(self, entries: Sequence[Entry], reason: str, now: Tick) -> None:
+        self.dropped += len(entries)
+        for each in entries:
+            self.losses.add(Loss(stream_of(each.topic), reason, each.wall_ns, each.wall_ns, 1), now)
+
+    def _save_losses(self) -> None:
+        if self.losses.changed:
+            self._connection.execute("DELETE FROM losses")
+            rows = [(each.stream, each.reason, each.from_ns, each.to_ns, each.rows) for each in self.losses]
+            self._connection.executemany("INSERT INTO losses VALUES (?, ?, ?, ?, ?)", rows)
+            self.losses.changed = False

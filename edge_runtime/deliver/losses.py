@@ -1,0 +1,87 @@
+"""Losses: what was lost and is still owed to the subscribers as a `gap`.
+
+A loss grows while its cause lasts; it becomes a message only when someone can take it and it has been quiet for a while, or is a minute
+old: a week without a broker ends in one gap a stream and reason, not in a flood of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from edge_runtime.types import Tick
+
+QUIET_NS = 2_000_000_000
+HELD_NS = 60_000_000_000
+MAX_STREAMS = 256  # above that, losses are told for "node" as a whole
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """`rows` messages of one stream were lost for one reason; their wall times lie in [from_ns, to_ns].
+
+    reason: full (size cap) | age (max_age) | corrupt (file or row) | refused (by the broker) | oversize (no broker would take it) |
+    busy (the disk could not follow) | topics (too many)
+    """
+
+    stream: str
+    reason: str
+    from_ns: int
+    to_ns: int
+    rows: int
+
+
+class Losses:
+    """Losses by stream and reason; bounded by the number of both."""
+
+    def __init__(self, losses: Iterable[Loss] = ()) -> None:
+        self._losses: dict[tuple[str, str], Loss] = {(each.stream, each.reason): each for each in losses}
+        self._begun: dict[tuple[str, str], int] = {}
+        self._grown: dict[tuple[str, str], int] = {}
+        self.changed = False
+
+    def __iter__(self) -> Iterator[Loss]:
+        return iter(list(self._losses.values()))
+
+    def __len__(self) -> int:
+        return len(self._losses)
+
+    def add(self, loss: Loss, now: Tick) -> None:
+        """Merge one more loss."""
+        key = (loss.stream, loss.reason)
+        if key not in self._losses and len({stream for stream, _ in self._losses}) >= MAX_STREAMS:
+            loss = replace(loss, stream="node")
+            key = ("node", loss.reason)
+        before = self._losses.get(key)
+        if before is not None:
+            loss = replace(loss, from_ns=min(before.from_ns, loss.from_ns), to_ns=max(before.to_ns, loss.to_ns), rows=before.rows + loss.rows)
+        self._losses[key] = loss
+        self._begun.setdefault(key, now.mono_ns)
+        self._grown[key] = now.mono_ns
+        self.changed = True
+
+    def remove(self, loss: Loss) -> None:
+        """It has become a message. Only exactly this state of it is removed: what was added since stays owed."""
+        key = (loss.stream, loss.reason)
+        if self._losses.get(key) == loss:
+            del self._losses[key]
+            self._begun.pop(key, None)
+            self._grown.pop(key, None)
+            self.changed = True
+
+    def due(self, now: Tick) -> list[Loss]:
+        """Those that have been quiet, or were held long enough."""
+        return [
+            loss
+            for key, loss in self._losses.items()
+            if now.mono_ns - self._grown.get(key, -QUIET_NS) >= QUIET_NS or now.mono_ns - self._begun.get(key, -HELD_NS) >= HELD_NS
+        ]
+
+    def copy(self) -> Losses:
+        """The same, to go back to when a transaction fails."""
+        other = Losses()
+        other._losses = dict(self._losses)
+        other._begun = dict(self._begun)
+        other._grown = dict(self._grown)
+        other.changed = self.changed
+        return other

@@ -1,0 +1,132 @@
+"""The statements on the spool's rows. What they mean together, and their transactions, is the spool's business."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from edge_runtime.deliver.entry import Entry, checksum, on_the_wire
+from edge_runtime.deliver.spoolfile import DEAD_ROWS
+from edge_runtime.types import SpooledRow, Tick
+
+CHUNK = 256  # rows that are looked at or removed at once
+
+_SANE_NS = 1_600_000_000 * 10**9  # 2020: a wall clock before that was not set, and says nothing about age
+_JOINED = "FROM rows r JOIN topics t ON t.id = r.topic"
+_NEWEST_DEAD = "SELECT seq, row_number() OVER w AS place, sum(length(body)) OVER w AS total FROM dead WINDOW w AS (ORDER BY seq DESC)"
+
+
+class Found(NamedTuple):
+    """A row, as far as its removal needs to know it."""
+
+    seq: int
+    topic: str
+    wall_ns: int
+
+
+class Rows:
+    """Everything raises sqlite3.Error."""
+
+    def __init__(self, connection: sqlite3.Connection, epoch: str, boot: int) -> None:
+        self._db = connection
+        self._epoch = epoch
+        self._boot = boot
+
+    def count(self) -> int:
+        """How many there are."""
+        return int(self._db.execute("SELECT count(*) FROM rows").fetchone()[0])
+
+    def last_given(self) -> int:
+        """The highest number ever given."""
+        last = self._db.execute("SELECT max(seq) FROM rows").fetchone()[0] or 0
+        given = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'rows'").fetchone()
+        return max(int(last), int(given[0]) if given else 0)
+
+    def oldest(self) -> Tick | None:
+        """When the oldest row's event happened; `mono_ns` is -1 for one of an earlier boot."""
+        first = self._db.execute("SELECT mono_ns, wall_ns, boot FROM rows ORDER BY seq LIMIT 1").fetchone()
+        return None if first is None else Tick(first[0] if first[2] == self._boot else -1, first[1])
+
+    def add_topic(self, topic: str, priority: int) -> int:
+        """The new topic's number."""
+        number = self._db.execute("INSERT INTO topics (topic, priority) VALUES (?, ?)", (topic, priority)).lastrowid
+        assert number is not None
+        return number
+
+    def insert(self, entries: Sequence[Entry], first_seq: int, topics: Mapping[str, tuple[int, int]]) -> None:
+        """Add rows numbered from `first_seq`."""
+        self._db.executemany(
+            "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    seq,
+                    topics[row.topic][0],
+                    row.body,
+                    checksum(seq, row.topic, row.body, row.origin),
+                    row.mono_ns,
+                    row.wall_ns,
+                    self._boot,
+                    row.origin,
+                )
+                for seq, row in enumerate(entries, first_seq)
+            ),
+        )
+
+    def read(self, topic: str, number: int, priority: int, after: int, limit: int) -> tuple[list[SpooledRow], list[int]]:
+        """Rows of one topic in order, and the numbers of those that are broken."""
+        query = "SELECT seq, body, crc, origin FROM rows WHERE topic = ? AND seq > ? ORDER BY seq LIMIT ?"
+        sound: list[SpooledRow] = []
+        broken: list[int] = []
+        for seq, body, crc, origin in self._db.execute(query, (number, after, limit)).fetchall():
+            if isinstance(body, bytes) and crc == checksum(seq, topic, body, origin):
+                sound.append(SpooledRow(seq, topic, on_the_wire(body, self._epoch, seq, origin), priority))
+            else:
+                broken.append(seq)
+        return sound, broken
+
+    def first(self, limit: int) -> list[tuple[int, Entry]]:
+        """The oldest rows of all topics as entries that keep their ids."""
+        query = f"SELECT r.seq, t.topic, r.body, t.priority, r.mono_ns, r.wall_ns, r.origin {_JOINED} ORDER BY r.seq LIMIT ?"
+        found = self._db.execute(query, (limit,)).fetchall()
+        return [
+            (seq, Entry(topic, body, priority, mono_ns, wall_ns, origin or f"{self._epoch}-{seq}"))
+            for seq, topic, body, priority, mono_ns, wall_ns, origin in found
+        ]
+
+    def delete(self, seqs: Sequence[int]) -> int:
+        """How many were there."""
+        return self._db.executemany("DELETE FROM rows WHERE seq = ?", [(seq,) for seq in seqs]).rowcount if seqs else 0
+
+    def next_victims(self) -> list[Found]:
+        """A few of the oldest rows; gaps last: they are what tells of the others."""
+        for condition in ("t.topic NOT LIKE '%/gap'", "1"):
+            query = f"SELECT r.seq, t.topic, r.wall_ns {_JOINED} WHERE {condition} ORDER BY r.seq LIMIT {CHUNK}"
+            if found := self._db.execute(query).fetchall():
+                return [Found(*row) for row in found]
+        return []
+
+    def aged(self, now: Tick, limit_ns: int) -> list[Found]:
+        """A few of the oldest rows that are older than `limit_ns`: by the monotonic clock within a boot, else by the wall clock."""
+        query = f"SELECT r.seq, t.topic, r.wall_ns, r.mono_ns, r.boot {_JOINED} ORDER BY r.seq LIMIT {CHUNK}"
+        old: list[Found] = []
+        for seq, topic, wall_ns, mono_ns, boot in self._db.execute(query).fetchall():
+            age_ns = now.mono_ns - mono_ns if boot == self._boot else now.wall_ns - wall_ns if wall_ns > _SANE_NS else 0
+            if age_ns <= limit_ns:
+                break
+            old.append(Found(seq, topic, wall_ns))
+        return old
+
+    def bury(self, seq: int, why: str, dead_bytes: int) -> Found | None:
+        """Copy one row to `dead`, of which the newest DEAD_ROWS, at most `dead_bytes`, stay. None when there is no such row."""
+        query = f"SELECT t.topic, r.body, r.wall_ns, r.origin {_JOINED} WHERE r.seq = ?"
+        found = self._db.execute(query, (seq,)).fetchone()
+        if found is None:
+            return None
+        topic, body, wall_ns, origin = found
+        self._db.execute(
+            "INSERT OR REPLACE INTO dead VALUES (?, ?, ?, ?, ?)", (seq, topic, on_the_wire(body, self._epoch, seq, origin), why, wall_ns)
+        )
+        limits = (DEAD_ROWS, dead_bytes)
+        self._db.execute(f"DELETE FROM dead WHERE seq IN (SELECT seq FROM ({_NEWEST_DEAD}) WHERE place > ? OR total > ?)", limits)
+        return Found(seq, topic, wall_ns)

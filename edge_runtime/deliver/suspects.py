@@ -1,0 +1,117 @@
+"""Rows that the broker will not take: refused by a reason code, or answered by dropping the connection.
+
+refused (PUBACK ≥ 0x80)   topic held ─► again after 1, 4, 16 s ─► buried; further rows of that topic get one try each
+                          until one is taken
+
+connection dropped        3 times with rows in flight and none taken ─► one row at a time
+instead of an answer      3 times again with the same row alone      ─► that row is left out, the next one is tried
+                             next one taken      ─► the row was at fault: buried
+                             next one not either ─► the broker is at fault: all is offered again
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from edge_runtime.types import SpooledRow
+
+_log = logging.getLogger("edge_runtime.publisher")
+
+RETRY_AFTER_S = (1.0, 4.0, 16.0)
+STRIKES = 3
+
+
+@dataclass(slots=True)
+class _Held:
+    rows: list[SpooledRow]
+    due_s: float
+    tries: int
+
+
+class Refusals:
+    """Which refused rows are tried again when. The bound: a window of rows for each topic that is held."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, _Held] = {}
+        self._tries: dict[str, int] = {}  # by topic, since a row of it was last taken
+
+    def refused(self, row: SpooledRow, why: str, now_s: float) -> bool:
+        """The broker said no. True: `row` will be due again, its topic must be held; False: give it up."""
+        held = self._held.get(row.topic)
+        if held is not None:
+            held.rows.append(row)
+            held.rows.sort(key=lambda each: each.seq)
+            return True
+        tries = self._tries.get(row.topic, 0)
+        if tries >= len(RETRY_AFTER_S):
+            if tries == len(RETRY_AFTER_S):
+                _log.error("%s: the broker refuses it for good (%s): its messages go to the spool's dead table, and gaps say so", row.topic, why)
+                self._tries[row.topic] = tries + 1
+            return False
+        self._tries[row.topic] = tries + 1
+        self._held[row.topic] = _Held([row], now_s + RETRY_AFTER_S[tries], tries)
+        if tries == 0:
+            _log.warning("%s: refused by the broker (%s): trying again", row.topic, why)
+        return True
+
+    def taken(self, topic: str) -> None:
+        """The broker took a row of `topic`."""
+        if topic in self._tries and topic not in self._held:
+            del self._tries[topic]
+            _log.info("%s: the broker takes it", topic)
+
+    def due(self, now_s: float) -> list[SpooledRow]:
+        """Rows to offer again now, in order; their topics are no longer held."""
+        rows: list[SpooledRow] = []
+        for topic in [topic for topic, held in self._held.items() if held.due_s <= now_s]:
+            rows += self._held.pop(topic).rows
+        return rows
+
+    @property
+    def next_s(self) -> float:
+        """When something is due; infinity when nothing is held."""
+        return min((held.due_s for held in self._held.values()), default=float("inf"))
+
+    def holds(self, topic: str) -> bool:
+        """Whether rows of `topic` wait."""
+        return topic in self._held
+
+    def forget(self) -> None:
+        """The connection was lost: everything is offered anew."""
+        self._held.clear()
+
+
+class Poison:
+    """Finds the row whose sending ends the connection."""
+
+    def __init__(self) -> None:
+        self.left_out: int | None = None  # a row not to be offered
+        self._strikes = 0
+        self._suspect: int | None = None
+        self._alone = 0
+
+    @property
+    def cautious(self) -> bool:
+        """One row at a time."""
+        return self._strikes >= STRIKES or self.left_out is not None
+
+    def taken(self) -> int | None:
+        """A row was answered. The row to bury, if that proves another one's guilt."""
+        guilty, self.left_out = self.left_out, None
+        self._strikes = self._alone = 0
+        self._suspect = None
+        return guilty
+
+    def lost(self, in_flight: list[int], answered: bool) -> None:
+        """A connection ended with these rows unanswered; `answered`: it had taken at least one row before."""
+        if not in_flight or answered:
+            return
+        if self.cautious and len(in_flight) == 1:
+            self._alone = self._alone + 1 if self._suspect == in_flight[0] else 1
+            self._suspect = in_flight[0]
+            if self._alone >= STRIKES:
+                self.left_out = None if self.left_out is not None else self._suspect
+                self._alone = 0
+                self._suspect = None
+        self._strikes += 1

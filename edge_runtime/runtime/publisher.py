@@ -1,0 +1,265 @@
+"""The publisher: the one thread that owns the line to the broker.
+
+recorder ──take──► window ──► broker ──PUBACK──► settle ──► recorder deletes
+              ▲                 │
+              └── rewind ◄── connection lost: what was not answered is offered again
+
+status   retained: "online" at each connect, "offline" at the end, and by the broker (Last Will) when the process or the line dies
+retained what `retain` was given, again after each connect
+now      what is not spooled: dropped, and counted, when it cannot leave at once
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+
+from edge_runtime.deliver.link import Link, LinkState, Message
+from edge_runtime.deliver.mqtt import MqttOptions, MqttSink
+from edge_runtime.deliver.suspects import Poison, Refusals
+from edge_runtime.present.envelope import Enveloper
+from edge_runtime.runtime.pulse import Pulses
+from edge_runtime.runtime.recorder import Recorder
+from edge_runtime.types import Json, Settlement, SpooledRow
+
+_log = logging.getLogger("edge_runtime.publisher")
+
+NOW_WAITING = 256
+MAX_RETAINED = 256
+TURN_S = 5.0
+GOODBYE_SHARE = 0.4  # of the time to close, for the status and the disconnect
+
+
+class Publisher:
+    """`publish_now`, `retain` and `stats` from any thread."""
+
+    def __init__(
+        self, mqtt: MqttOptions, enveloper: Enveloper, client_id: str, recorder: Recorder, pulses: Pulses, *, sink: Link | None = None
+    ) -> None:
+        """`sink` stands in for the broker where there is none. Raises ConfigError for a URL that is none."""
+        self._status = enveloper.topic("status")
+        self._sink = sink or MqttSink(mqtt, client_id, Message(self._status, b"offline", 1, True))
+        self._url = mqtt.url
+        self._recorder = recorder
+        self._pulses = pulses
+        self._lock = threading.Lock()  # guards what other threads give: _retained, _to_retain, _now
+        self._retained: dict[str, bytes] = {}
+        self._to_retain: dict[str, Message] = {}  # by topic: the newest counts
+        self._now: deque[Message] = deque()
+        self._link = LinkState()
+        self._said = ""
+        self._in_flight: dict[int, SpooledRow] = {}
+        self._again: deque[SpooledRow] = deque()  # at most a window: what the sink had no room for, or what is due again
+        self._answered = False  # by this connection
+        self._refusals = Refusals()
+        self._poison = Poison()
+        self._counts = {"sent": 0, "acked": 0, "rejected": 0, "buried": 0, "now_sent": 0, "now_dropped": 0}
+        self._end_s: float | None = None
+        self._cut_s = 0.0
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+
+    # -- for the node ----------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to reach the broker. Returns at once."""
+        self._recorder.listen(self._sink.wake)
+        self._thread.start()
+
+    def publish_now(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
+        """Send without the spool; dropped, and counted, when there is no connection or too much waits."""
+        with self._lock:
+            if self._link.name != "connected":
+                self._counts["now_dropped"] += 1
+                return
+            if len(self._now) >= NOW_WAITING:
+                self._now.popleft()
+                self._counts["now_dropped"] += 1
+            self._now.append(Message(topic, payload, qos, retain))
+        self._sink.wake()
+
+    def retain(self, topic: str, payload: bytes) -> None:
+        """Publish retained with QoS 1, now and again after each connect; the newest payload of a topic counts."""
+        with self._lock:
+            if topic not in self._retained and len(self._retained) >= MAX_RETAINED:
+                raise ValueError(f"{topic}: more than {MAX_RETAINED} retained topics")
+            self._retained[topic] = payload
+            if self._link.name == "connected":
+                self._to_retain[topic] = Message(topic, payload, 1, True)
+        self._sink.wake()
+
+    def stats(self) -> Mapping[str, Json]:
+        """Numbers for `health`."""
+        link = self._link
+        reconnects = max(0, link.connects - 1)
+        return {"state": link.name, "reason": link.reason, "reconnects": reconnects, "in_flight": len(self._in_flight), **self._counts}
+
+    def close(self, deadline_s: float) -> None:
+        """Send what can be sent, say "offline", disconnect: all within `deadline_s`. Idempotent."""
+        now_s = time.monotonic()
+        self._cut_s = now_s + (1 - GOODBYE_SHARE) * deadline_s
+        self._end_s = now_s + deadline_s
+        self._sink.wake()
+        if self._thread.is_alive():
+            self._thread.join(deadline_s + 0.5)
+            if self._thread.is_alive():
+                _log.error("the line to the broker did not end within %.1f s", deadline_s)
+        elif self._thread.ident is None:
+            self._sink.close(0.0)
+
+    # -- the thread ------------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        self._sink.connect()
+        while not self._finished():
+            self._pulses.beat("publisher")
+            self._turn()
+            self._sink.wait(self._patience_s())
+        self._say_goodbye()
+        self._pulses.retire("publisher")  # only after an orderly end: a loop that died must be missed
+
+    def _turn(self) -> None:
+        self._hear()
+        link = self._sink.state
+        if link != self._link:
+            self._become(link)
+        if link.name == "connected":
+            self._send_retained()
+            self._send_now()
+            self._send_rows()
+
+    def _patience_s(self) -> float:
+        wait_s = min(TURN_S, self._refusals.next_s - time.monotonic())
+        return max(0.0, wait_s if self._end_s is None else min(wait_s, 0.05))
+
+    def _finished(self) -> bool:
+        if self._end_s is None:
+            return False
+        if self._link.name != "connected" or time.monotonic() >= self._cut_s:
+            return True
+        return self._recorder.drained and not self._in_flight and not self._again and not self._to_retain
+
+    def _say_goodbye(self) -> None:
+        end_s = self._end_s or time.monotonic()
+        farewell = Message(self._status, b"offline", 1, True)
+        told = False
+        while self._sink.state.name == "connected" and time.monotonic() < end_s:
+            self._hear()
+            told = told or self._sink.tell(farewell)
+            if told and not self._sink.untold:
+                break
+            self._sink.wait(0.05)
+        self._sink.close(max(0.1, end_s - time.monotonic()))
+        self._link = self._sink.state
+
+    # -- the connection --------------------------------------------------------------------------------------------------------
+
+    def _become(self, link: LinkState) -> None:
+        before = self._link
+        lost = before.name == "connected" and (link.name != "connected" or link.connects != before.connects)
+        if lost:
+            self._lost()
+        with self._lock:
+            self._link = link
+            if link.name != "connected":
+                self._counts["now_dropped"] += len(self._now)
+                self._now.clear()
+                self._to_retain.clear()
+            elif lost or before.name != "connected":
+                payloads = {self._status: b"online", **self._retained}
+                self._to_retain = {topic: Message(topic, payload, 1, True) for topic, payload in payloads.items()}
+        self._say(link)
+
+    def _say(self, link: LinkState) -> None:
+        """One line for each change, not one for each try."""
+        text = link.reason if link.name == "offline" else link.name
+        if link.name == "connecting" or text == self._said:
+            return
+        self._said = text
+        if link.name == "connected":
+            _log.info("connected to the broker at %s", self._url)
+        else:
+            _log.warning("no broker: %s; messages wait in the spool", link.reason)
+
+    def _lost(self) -> None:
+        self._poison.lost(list(self._in_flight), self._answered)
+        self._answered = False
+        self._in_flight.clear()
+        self._again.clear()
+        self._refusals.forget()
+        self._recorder.rewind()
+
+    # -- rows ------------------------------------------------------------------------------------------------------------------
+
+    def _hear(self) -> None:
+        accepted = [settlement.seq for settlement in self._sink.settled() if self._settle(settlement)]
+        if accepted:
+            self._counts["acked"] += len(accepted)
+            self._recorder.settle(accepted)
+
+    def _settle(self, settlement: Settlement) -> bool:
+        """Whether the row is delivered."""
+        row = self._in_flight.pop(settlement.seq, None)
+        if row is None:
+            return False
+        self._answered = True
+        guilty = self._poison.taken()
+        if guilty is not None:
+            self._bury(guilty, "the broker ends the connection whenever it is sent")
+        if settlement.accepted:
+            self._refusals.taken(row.topic)
+            return True
+        self._counts["rejected"] += 1
+        if self._refusals.refused(row, settlement.why, time.monotonic()):
+            self._recorder.pause(row.topic, True)
+        else:
+            self._bury(row.seq, settlement.why)
+        return False
+
+    def _bury(self, seq: int, why: str) -> None:
+        self._counts["buried"] += 1
+        self._recorder.settle([], [(seq, why)])
+
+    def _send_rows(self) -> None:
+        for due in self._refusals.due(time.monotonic()):
+            self._again.append(due)
+            self._recorder.pause(due.topic, False)
+        while not (self._poison.cautious and self._in_flight):
+            row = self._again.popleft() if self._again else self._recorder.take()
+            if row is None:
+                return
+            if row.seq == self._poison.left_out:
+                continue
+            if self._refusals.holds(row.topic):  # taken before its topic was held
+                self._refusals.refused(row, "", 0.0)
+                continue
+            if not self._sink.offer(row):
+                self._again.appendleft(row)
+                return
+            self._in_flight[row.seq] = row
+            self._counts["sent"] += 1
+
+    # -- what is not spooled ---------------------------------------------------------------------------------------------------
+
+    def _send_retained(self) -> None:
+        while self._to_retain:
+            with self._lock:
+                topic, message = next(iter(self._to_retain.items()))
+                if not self._sink.tell(message):
+                    return
+                del self._to_retain[topic]
+
+    def _send_now(self) -> None:
+        while self._now:
+            with self._lock:
+                message = self._now.popleft()
+            if self._sink.tell(message):
+                self._counts["now_sent"] += 1
+            elif message.qos and self._sink.state.name == "connected":
+                with self._lock:
+                    self._now.appendleft(message)
+                return
+            else:
+                self._counts["now_dropped"] += 1

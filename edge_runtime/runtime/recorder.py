@@ -1,0 +1,280 @@
+"""The recorder: the one thread that owns the spool.
+
+    lanes ──record──► incoming (bounded) ──┐                       ┌── ahead ──take──► publisher
+                                           ├─► recorder ─► spool ──┘                       │
+    publisher ──settle─────────────────────┘   one transaction for all that waits  ◄───────┘
+
+Group commit: what is recorded waits at most `commit_ms`, so a power cut takes no more than that. Acknowledged rows are deleted with the next
+commit, or within a second: a crash before that sends them once more, under the same id. A checkpoint of the time (`alive`) is stored every
+ten seconds, so that the next process can say how long nobody looked.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from edge_runtime.clock import Clock
+from edge_runtime.deliver.backlog import Backlog
+from edge_runtime.deliver.entry import Batch, Entry
+from edge_runtime.deliver.losses import Loss
+from edge_runtime.deliver.spool import SpoolOptions
+from edge_runtime.deliver.spoolfile import boot_id
+from edge_runtime.deliver.steady import SteadySpool
+from edge_runtime.present.envelope import Enveloper, rfc3339
+from edge_runtime.runtime.intake import Intake, Item
+from edge_runtime.runtime.pulse import Pulses
+from edge_runtime.types import Envelope, Event, Json, SpooledRow, Tick
+
+_log = logging.getLogger("edge_runtime.recorder")
+
+BATCH_BYTES = 256_000
+ALIVE_S = 10.0
+EXPIRE_S = 10.0
+IDLE_S = 5.0
+GAP_TURN_S = 1.0  # while a gap is owed
+_ALIVE = "alive"
+
+
+class Recorder:
+    """`record` from any thread; `take`, `settle`, `rewind` from the publisher's."""
+
+    def __init__(self, options: SpoolOptions, enveloper: Enveloper, pulses: Pulses, clock: Clock) -> None:
+        self._enveloper = enveloper
+        self._pulses = pulses
+        self._clock = clock
+        self._spool = SteadySpool(options)
+        self._intake = Intake(options.commit_ms / 1000, min(BATCH_BYTES, self._spool.commit_bytes))
+        self._backlog = Backlog()
+        self._changed = threading.Condition()
+        self._saved: dict[str, str] = {}
+        self._refill = True
+        self._wanted = False  # somebody takes: gaps can be told
+        self._rewound = False
+        self._flush_to = 0
+        self._stop = False
+        self._done = 0  # items that are stored
+        self._gaps = 0
+        self._moves = 0
+        self._ready: Callable[[], None] = _nobody
+        self._stats: Mapping[str, Json] = {}
+        self._alive_due_s = 0.0
+        self._expire_due_s = 0.0
+        self._boot = boot_id()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+
+    # -- for the node ----------------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open the spool. Raises CannotStart."""
+        now = self._clock.now()
+        self._spool.open(now)
+        self._saved = dict(self._spool.state)
+        self._moves = self._spool.moves
+        self._backlog.grown(self._spool.topics())
+        self._stats = self._spool.stats()
+
+    def start(self) -> None:
+        """Begin to store. Returns at once."""
+        self._thread.start()
+
+    def saved(self, key: str) -> Json:
+        """State of an earlier process, as of `open`; None where there is none."""
+        text = self._saved.get(key)
+        return None if text is None else json.loads(text)
+
+    def last_alive(self) -> Tick | None:
+        """The last sign of life of the process before this one; `mono_ns` is -1 when that was before this boot."""
+        alive = self.saved(_ALIVE)
+        if alive is None:
+            return None
+        return Tick(int(alive["mono_ns"]) if alive["boot"] == self._boot else -1, int(alive["wall_ns"]))
+
+    def flush(self, timeout: float) -> bool:
+        """Store now what was recorded before this call. False when that took longer than `timeout` seconds."""
+        with self._changed:
+            self._flush_to = wanted = self._intake.given
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: self._done >= wanted, timeout)
+
+    def stats(self) -> Mapping[str, Json]:
+        """Numbers for `health`: depth, oldest_s, bytes, dropped, gaps owed, state of the disk."""
+        oldest = self._spool.oldest
+        now = self._clock.now()
+        age_ns = 0 if oldest is None else (now.mono_ns - oldest.mono_ns if oldest.mono_ns >= 0 else now.wall_ns - oldest.wall_ns)
+        with self._changed:
+            waiting = self._intake.given - self._done
+        return {
+            **self._stats,
+            "waiting": waiting,
+            "overflowed": self._intake.overflowed,
+            "gaps": self._gaps,
+            "oldest_s": round(max(0, age_ns) / 1e9, 1),
+        }
+
+    def close(self, deadline_s: float) -> None:
+        """Store what waits, mark the end, let go of the file. After `deadline_s` the thread is left behind."""
+        with self._changed:
+            self._stop = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(deadline_s)
+            if self._thread.is_alive():
+                _log.error("the disk did not take the last messages within %.1f s", deadline_s)
+        elif self._thread.ident is None:
+            self._spool.close()
+
+    # -- for the lanes ---------------------------------------------------------------------------------------------------------
+
+    def record(self, envelopes: Sequence[Envelope], state: Mapping[str, Json]) -> None:
+        """Store envelopes, and `state` (JSON by key) in the same transaction. Never blocks for the disk, never raises for it.
+
+        Both are encoded here: what the caller changes afterwards does not matter.
+        """
+        entries = [Entry.of(each) for each in envelopes]
+        texts = {key: json.dumps(value, separators=(",", ":")) for key, value in state.items()}
+        item = Item(entries, texts)
+        now = self._clock.now()
+        with self._changed:
+            before = self._intake.overflowed
+            if self._intake.put(item, now):
+                self._changed.notify_all()
+            if self._intake.overflowed and not before:
+                _log.error("the disk does not follow: events are lost until it does, and a gap will say so")
+
+    # -- for the publisher -----------------------------------------------------------------------------------------------------
+
+    def listen(self, ready: Callable[[], None]) -> None:
+        """Call `ready` (which must not block) in the recorder's thread when there are rows to take."""
+        self._ready = ready
+
+    def take(self) -> SpooledRow | None:
+        """The row that goes next; None when nothing is read ahead (`ready` is called when that changes)."""
+        with self._changed:
+            self._wanted = True
+            row = self._backlog.take()
+            if self._backlog.hungry and not self._refill:
+                self._refill = True
+                self._changed.notify_all()
+            return row
+
+    def settle(self, accepted: Sequence[int], refused: Sequence[tuple[int, str]] = ()) -> None:
+        """Rows that the broker took are deleted; those that it refused for good, with the reason, are buried and told as a gap."""
+        with self._changed:
+            if self._intake.settle(accepted, refused):
+                self._changed.notify_all()
+
+    def rewind(self) -> None:
+        """The connection was lost: what was taken and not settled will be offered again."""
+        with self._changed:
+            self._wanted = False
+            self._refill = self._rewound = True
+            self._backlog.rewind()
+            self._changed.notify_all()
+
+    def pause(self, topic: str, paused: bool) -> None:
+        """Give out no rows of `topic` until told otherwise."""
+        with self._changed:
+            self._backlog.pause(topic, paused)
+
+    @property
+    def drained(self) -> bool:
+        """Nothing waits to be stored, read or taken."""
+        with self._changed:
+            return self._backlog.empty and self._done >= self._intake.given
+
+    # -- the thread ------------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while self._turn():
+            pass
+        self._spool.close()
+        self._pulses.retire("recorder")  # only after an orderly end: a loop that died must be missed
+
+    def _turn(self) -> bool:
+        self._pulses.beat("recorder")
+        with self._changed:
+            wait_s = self._wait_s()
+            if wait_s > 0:
+                self._changed.wait(wait_s)
+                return True
+            stopping, wanted = self._stop, self._wanted
+            refill, self._refill = self._refill, False
+            batch, taken = self._intake.gather() if self._must_store() else (Batch(), 0)
+            done = self._done + taken
+        now = self._clock.now()
+        if wanted:
+            self._add_gaps(batch, now)
+        if self._expire_due_s <= time.monotonic():
+            self._expire_due_s = time.monotonic() + EXPIRE_S
+            self._spool.expire(now)
+        if batch or stopping or self._alive_due_s <= time.monotonic():
+            self._store(batch, done, now)
+        if refill or batch.entries:
+            self._read_ahead(now)
+        self._stats = self._spool.stats()
+        return not (stopping and self._done >= self._intake.given)
+
+    def _must_store(self) -> bool:
+        """Reading ahead alone is no reason for a transaction."""
+        rewound, self._rewound = self._rewound, False  # what was acknowledged must be gone before it is read again
+        return self._stop or rewound or self._done < self._flush_to or self._intake.due_s <= time.monotonic()
+
+    def _wait_s(self) -> float:
+        """Seconds until something is to be done."""
+        if self._stop or self._refill or self._done < self._flush_to:
+            return 0.0
+        longest_s = GAP_TURN_S if self._wanted and self._spool.losses else IDLE_S
+        return max(0.0, min(min(self._intake.due_s, self._alive_due_s) - time.monotonic(), longest_s))
+
+    def _add_gaps(self, batch: Batch, now: Tick) -> None:
+        """Losses that are due become messages, in the transaction that forgets them."""
+        due = self._spool.losses.due(now)
+        if not due:
+            return
+        clock = self._clock.state()
+        batch.closed = due
+        batch.entries = [*batch.entries, *(Entry.of(self._enveloper.wrap(_gap(loss, now), clock)) for loss in due)]
+        self._gaps += len(due)
+
+    def _store(self, batch: Batch, done: int, now: Tick) -> None:
+        self._alive_due_s = time.monotonic() + ALIVE_S
+        alive = {"mono_ns": now.mono_ns, "wall_ns": now.wall_ns, "boot": self._boot}
+        batch.state = {**batch.state, _ALIVE: json.dumps(alive)}
+        grown = self._spool.commit(batch, now)
+        with self._changed:
+            self._backlog.grown(grown)
+            self._done = done
+            self._changed.notify_all()
+
+    def _read_ahead(self, now: Tick) -> None:
+        if self._spool.moves != self._moves:
+            self._moves = self._spool.moves
+            with self._changed:
+                self._backlog.rewind()
+                self._backlog.grown(self._spool.topics())
+        with self._changed:
+            wants = self._backlog.wants()
+        for want in wants:
+            rows = self._spool.read(want.topic, want.after, want.limit, now)
+            with self._changed:
+                self._backlog.fill(want, rows, end=len(rows) < want.limit)
+        if wants:
+            self._ready()
+        if self._spool.moves != self._moves:
+            with self._changed:
+                self._refill = True
+
+
+def _gap(loss: Loss, now: Tick) -> Event:
+    data: dict[str, Json] = {"from": rfc3339(loss.from_ns), "to": rfc3339(loss.to_ns), "reason": loss.reason}
+    if loss.rows:
+        data["messages"] = loss.rows
+    return Event("gap", loss.stream, now, data)
+
+
+def _nobody() -> None:
+    """Nobody listens yet."""
