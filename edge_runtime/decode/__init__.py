@@ -1,8 +1,8 @@
 """Raw model outputs -> values; one module a family, one row each in the table.
 
-A row is a string, so that a family's code is imported only when a model names it. A family says two things: how its outputs become
-detections, and, from shapes alone, whether a model is of its kind at all (`classes_in`), so that adopting, loading and decoding
-can never disagree about it.
+A row is a string, so that a family's code is imported only when a model names it. A family says everything about its kind, so that adopting,
+loading and decoding can never disagree: how outputs become detections, from shapes alone whether a model is one of it (`classes_in`), what its
+models expect to see (`usual_input`), and whether the numbers of one real inference are such as it decodes (`require_raw`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.manifest import Manifest
+from edge_runtime.manifest import ImageInput, Manifest
 from edge_runtime.types import Detections, Geometry, Size, Stamp
 
 DECODERS: dict[str, str] = {
@@ -48,6 +48,12 @@ class Family(Protocol):
 
     def classes_in(self, size: Size, shapes: Sequence[Sequence[int | str]]) -> int:
         """How many classes a model of this family with such output shapes has. Raises ValueError, saying why, when it is of another kind."""
+
+    def usual_input(self, name: str, size: Size) -> ImageInput:
+        """The preprocessing that its models are trained with, as its authors publish it."""
+
+    def require_raw(self, size: Size, outputs: Sequence[NDArray[Any]]) -> None:
+        """Raises ValueError when these numbers cannot be what `decode` expects: shapes alone do not tell a raw head from a decoded one."""
 
 
 def family_of(name: str) -> Family:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.decode import CROSS_CLASS_IOU
-from edge_runtime.manifest import Manifest
+from edge_runtime.manifest import ImageInput, Manifest
 from edge_runtime.types import Detections, Geometry, Size, Stamp
 
 STRIDES = (8, 16, 32)
@@ -61,6 +61,27 @@ class YoloxDecoder:
         if (batch, anchors) != (1, expected) or not isinstance(columns, int) or columns < 6:
             raise ValueError(f"[1, {expected}, 5 + classes] was expected for {size.width}×{size.height}, found {list(shapes[0])}")
         return columns - 5
+
+    @staticmethod
+    def usual_input(name: str, size: Size) -> ImageInput:
+        """BGR as it is, letterboxed to the top left, the rest 114 (YOLOX since its version 0.1.1; older ones normalised RGB)."""
+        return ImageInput(name=name, size=size, color="BGR", resize="letterbox", align="top-left", pad=114)
+
+    @staticmethod
+    def require_raw(size: Size, outputs: Sequence[NDArray[Any]]) -> None:
+        """Raises ValueError when scores are no probabilities, or centres are pixels already.
+
+        A raw centre is an offset of a few cells whatever the anchor; a decoded one lies at its cell, hundreds of pixels away for most.
+        """
+        raw = np.asarray(outputs[0][0], np.float64)
+        if not np.isfinite(raw).all():
+            raise ValueError("outputs that are not finite")
+        if raw[:, 4:].min() < 0 or raw[:, 4:].max() > 1:
+            raise ValueError("scores outside 0–1: the sigmoid is not in the graph; export it as the YOLOX project does")
+        grid = anchor_grid(size).astype(np.float64)
+        at_cell = np.abs(raw[:, :2] - grid[:, :2] * grid[:, 2:]).mean()
+        if at_cell < np.abs(raw[:, :2]).mean():
+            raise ValueError("boxes in pixels: it was exported with --decode_in_inference; export it without")
 
 
 def anchor_grid(size: Size) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ import os
 import resource
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,7 @@ class HealthReport:
             "rss_mb": round(_resident_mb(), 1),
             "temperature_c": temperature_c(),
             "streams": {name: self._stream(name, run, now) for name, run in cameras.items()},
-            "engines": {name: dict(station.engine.stats()) for name, station in stations.items()},
+            "engines": {name: asdict(station.engine.stats()) for name, station in stations.items()},
             "spool": spool,
             "mqtt": delivery,
         }

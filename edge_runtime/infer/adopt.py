@@ -1,0 +1,223 @@
+"""Adopting: an .onnx file from somewhere becomes a bundle that says everything about itself.
+
+    read ─► safe? ─► repair ─► run once on seeded noise ─► family from the shapes ─► numbers as that family decodes them? ─► write ─► prove
+
+What is repaired: initializers that are graph inputs too (they block constant folding), an open batch (fixed to 1), open sizes (`size`). A file that
+needs none of it is kept as it is, byte for byte. What nobody can read from a file is how pictures must be prepared for it: the family's usual way is
+written into the manifest, and the model card says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.decode import DECODERS, family_of
+from edge_runtime.errors import BundleError
+from edge_runtime.infer.anatomy import Anatomy, describe, image_of
+from edge_runtime.infer.bundle import CARD, LABELS, MANIFEST, MODEL, largest_difference, load_bundle, write_golden
+from edge_runtime.infer.card import model_card
+from edge_runtime.infer.manifestfile import VERSION_PATTERN, read_labels, write_manifest
+from edge_runtime.infer.modelfile import read_model
+from edge_runtime.infer.safety import parse_model, problems_in
+from edge_runtime.infer.session import bare_session, input_shape, open_session
+from edge_runtime.manifest import Dtype, Golden, ImageInput, Manifest
+from edge_runtime.options import ID_PATTERN
+from edge_runtime.types import Size
+
+UNKNOWN = "unknown"
+SHIPPED_LABELS = {"coco80": Path(__file__).parent / "labels" / "coco80.txt"}
+
+_NOISE_CELL = 16  # pixels: blocks of one value look more like a picture than noise of single pixels, and pack well
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What the person who adopts knows, or wants otherwise. None: worked out from the file."""
+
+    family: str | None = None
+    labels: str | None = None  # a name in SHIPPED_LABELS, or a file with one label a line
+    size: Size | None = None  # for a model whose size is open
+    name: str | None = None
+    version: str = "1.0.0"
+    licence: str = UNKNOWN
+    source: str = UNKNOWN
+    force: bool = False
+
+
+def adopt(model: Path, out: Path, choices: Choices | None = None) -> Path:
+    """Make a bundle in the folder `out`, which must not exist unless `force`; the folder appears whole or not at all. Returns it.
+
+    Raises BundleError when the file is unsafe, of no known family, or lacks what only a person can say (and then says how to).
+    """
+    choices = choices or Choices()
+    _require_sound(choices)
+    _require_free(out, force=choices.force)
+    data, anatomy = repaired(read_model(model), str(model), choices.size)
+    size, layout = image_of(anatomy.inputs[0])
+    name, dtype = anatomy.inputs[0].name, anatomy.inputs[0].dtype
+    family, classes = _family(anatomy, choices.family)
+    image = replace(family_of(family).usual_input(name, size), layout=layout, dtype=cast("Dtype", dtype))  # `_family` looked
+    tensor = noise(image)
+    outputs = bare_session(data, str(model), ("cpu",), 1).run(None, {name: tensor})
+    try:
+        family_of(family).require_raw(size, outputs)
+    except ValueError as error:
+        raise BundleError(f"{model}: its shapes are those of {family}, its numbers are not: {error}") from None
+    manifest = Manifest(
+        name=choices.name or _slug(model.stem),
+        version=choices.version,
+        task="detect",
+        family=family,
+        licence=choices.licence,
+        source=choices.source,
+        sha256=hashlib.sha256(data).hexdigest(),
+        inputs=(image,),
+        labels=_labels(choices.labels, classes),
+        golden=Golden(),
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".adopting-") as scratch:
+        folder = Path(scratch) / out.name
+        _write(folder, data, manifest, anatomy, (tensor, outputs))
+        _prove(folder, tensor, outputs)
+        if out.exists():
+            out.rename(Path(scratch) / "replaced")
+        folder.rename(out)
+    return out
+
+
+def repaired(data: bytes, shown: str, size: Size | None = None) -> tuple[bytes, Anatomy]:
+    """The model with every size fixed and no initializer among its inputs, and what is in it. Raises BundleError when it is unsafe."""
+    model = parse_model(data, shown)
+    problems = problems_in(model)
+    if problems:
+        raise BundleError(f"{shown}: refused: " + "; ".join(problems))
+    before = model.SerializeToString(deterministic=True)
+    graph = model.graph
+    stored = {tensor.name for tensor in graph.initializer}
+    kept = [value for value in graph.input if value.name not in stored]
+    del graph.input[:]
+    graph.input.extend(kept)
+    if len(kept) != 1:
+        raise BundleError(f"{shown}: {len(kept)} inputs ({', '.join(value.name for value in kept)}): expected one, a picture")
+    if _fix_input(graph.input[0], size, shown):
+        del graph.value_info[:]  # sizes in between were written for an open one
+        data = _with_fixed_outputs(model, shown)
+    elif model.SerializeToString(deterministic=True) != before:
+        data = model.SerializeToString(deterministic=True)
+    return data, describe(parse_model(data, shown), shown, data)
+
+
+def noise(image: ImageInput) -> NDArray[Any]:
+    """A tensor made of seeded grey-to-coloured blocks, prepared as `image` says: the same bytes everywhere."""
+    _, channels, height, width = input_shape(replace(image, layout="NCHW"))
+    cells = np.random.default_rng(20).integers(0, 256, (channels, -(-height // _NOISE_CELL), -(-width // _NOISE_CELL)))
+    picture = cells.repeat(_NOISE_CELL, 1).repeat(_NOISE_CELL, 2)[:, :height, :width].astype(np.float64)
+    mean, std = (np.array(each).reshape(3, 1, 1) for each in (image.mean, image.std))
+    tensor = ((picture * image.scale - mean) / std)[None]
+    return np.ascontiguousarray(tensor if image.layout == "NCHW" else tensor.transpose(0, 2, 3, 1), image.dtype)
+
+
+def _fix_input(value: Any, size: Size | None, shown: str) -> bool:
+    """Write batch 1 and `size` into an input's open dimensions. Whether anything was open. Raises BundleError when `size` contradicts it."""
+    sides = value.type.tensor_type.shape.dim
+    if len(sides) != 4:
+        return False  # no picture: said later, when its family is looked for
+    rows = 1 if sides[3].dim_value == 3 and sides[1].dim_value != 3 else 2
+    wanted = {0: 1, **({rows: size.height, rows + 1: size.width} if size is not None else {})}
+    changed = False
+    for axis, side in wanted.items():
+        if sides[axis].dim_value > 0 and sides[axis].dim_value != side:
+            raise BundleError(
+                f"{shown}: its input is fixed to {[each.dim_value for each in sides]}, not {side} on axis {axis}: export it for that size"
+            )
+        changed |= sides[axis].dim_value != side
+        sides[axis].dim_value = side
+    return changed
+
+
+def _with_fixed_outputs(model: Any, shown: str) -> bytes:
+    """The serialised model, its outputs declared as large as they really are: found by running it."""
+    value = model.graph.input[0]
+    sides = [side.dim_value for side in value.type.tensor_type.shape.dim]
+    if not all(side > 0 for side in sides):
+        raise BundleError(f"{shown}: input {value.name!r} has an open size: say which one with --size WxH")
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    session = bare_session(model.SerializeToString(deterministic=True), shown, ("cpu",), 1)
+    dtype = {"tensor(uint8)": np.uint8, "tensor(float16)": np.float16}.get(session.get_inputs()[0].type, np.float32)
+    for output, array in zip(model.graph.output, session.run(None, {value.name: np.zeros(sides, dtype)}), strict=True):
+        for side in array.shape:
+            output.type.tensor_type.shape.dim.add().dim_value = side
+    fixed: bytes = model.SerializeToString(deterministic=True)
+    return fixed
+
+
+def _family(anatomy: Anatomy, wanted: str | None) -> tuple[str, int]:
+    if anatomy.inputs[0].dtype not in get_args(Dtype):
+        raise BundleError(f"{anatomy.file}: input of {anatomy.inputs[0].dtype}: expected one of {', '.join(get_args(Dtype))}")
+    if wanted is not None and wanted not in DECODERS:
+        raise BundleError(f"--family {wanted}: known are {', '.join(DECODERS)}")
+    fitting = [guess for guess in anatomy.guesses if not guess.why_not and wanted in (None, guess.family)]
+    if len(fitting) == 1:
+        return fitting[0].family, fitting[0].classes
+    if fitting:
+        raise BundleError(f"{anatomy.file}: may be {' or '.join(guess.family for guess in fitting)}: say which one with --family")
+    reasons = "; ".join(f"{guess.family}: {guess.why_not}" for guess in anatomy.guesses if wanted in (None, guess.family))
+    raise BundleError(f"{anatomy.file}: no model that this runtime can decode: {reasons}")
+
+
+def _labels(wanted: str | None, classes: int) -> tuple[str, ...]:
+    if wanted is None and classes != 80:
+        raise BundleError(f"it tells {classes} classes apart: name them with --labels FILE, one a line in the model's order")
+    name = wanted or "coco80"
+    labels = read_labels(SHIPPED_LABELS.get(name, Path(name)), name)
+    if len(labels) != classes:
+        raise BundleError(f"{name}: {len(labels)} labels for a model that tells {classes} classes apart")
+    return labels
+
+
+def _require_sound(choices: Choices) -> None:
+    for option, value, pattern in (("--name", choices.name, ID_PATTERN), ("--version", choices.version, VERSION_PATTERN)):
+        if value is not None and not re.fullmatch(pattern, value):
+            raise BundleError(f"{option} {value!r}: expected text like {pattern}")
+
+
+def _require_free(out: Path, *, force: bool) -> None:
+    if not out.exists():
+        return
+    if not force:
+        raise BundleError(f"{out}: exists already: name another folder, or replace it with --force")
+    if not (out / MANIFEST).is_file():
+        raise BundleError(f"{out}: exists and is no bundle: it is not replaced, not even with --force; name another folder")
+
+
+def _write(folder: Path, data: bytes, manifest: Manifest, anatomy: Anatomy, golden: tuple[NDArray[Any], list[NDArray[Any]]]) -> None:
+    folder.mkdir()
+    (folder / MODEL).write_bytes(data)
+    (folder / LABELS).write_text("".join(f"{label}\n" for label in manifest.labels), encoding="utf-8")
+    (folder / MANIFEST).write_text(write_manifest(manifest), encoding="utf-8")
+    write_golden(folder / Golden().file, manifest.inputs[0].name, *golden)
+    (folder / CARD).write_text(model_card(manifest, anatomy), encoding="utf-8")
+
+
+def _prove(folder: Path, tensor: NDArray[Any], outputs: list[NDArray[Any]]) -> None:
+    """Load what was written as the daemon would. Raises BundleError when it does not compute the same again."""
+    bundle = load_bundle(folder)
+    session = open_session(bundle.model_path, bundle.manifest, ("cpu",), 1)
+    assert bundle.manifest.golden is not None
+    found = session.run(None, {bundle.manifest.inputs[0].name: tensor})
+    if not largest_difference(found, outputs, str(folder)) <= bundle.manifest.golden.atol:
+        raise BundleError(f"{bundle.manifest.identity}: two runs on the same input differ: it draws random numbers, or is not deterministic here")
+
+
+def _slug(stem: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "model"
