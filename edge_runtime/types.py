@@ -173,17 +173,27 @@ class Detections:
         return Detections(stamp, np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int16))
 
 
+class Sighting(NamedTuple):
+    """Where one track was at one earlier instant."""
+
+    id: int
+    at: Tick
+    xyxy: NDArray[np.float32]  # (4,) source pixels
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracks:
     """Detections that carry an identity. Its own type: a line counter cannot be wired without it.
 
     `boxes` holds one row for each track that was seen in this frame; `id` is unique in this lane for ever, never reset, never
-    shared between cameras; `ended` lists ids that died now, so that whoever keeps per-id state prunes on it.
+    shared between cameras; `ended` lists ids that died now, so that whoever keeps per-id state prunes on it. A track is reported once
+    it is believed; `past` then brings, once and in order of time, where it was before: a path begins where the object was first seen.
     """
 
     boxes: Detections
     id: NDArray[np.int64]  # (N,)
     ended: NDArray[np.int64]  # (M,)
+    past: tuple[Sighting, ...] = ()
 
 
 class ClockState(Enum):

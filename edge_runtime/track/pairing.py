@@ -1,0 +1,63 @@
+"""How well boxes fit tracks: the arithmetic of association."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.track.bank import Bank
+from edge_runtime.track.kalman import PP
+from edge_runtime.track.options import TrackerOptions
+
+Array = NDArray[np.float64]
+
+
+def surprise(bank: Bank, options: TrackerOptions, place: Array, size: Array) -> tuple[Array, Array]:
+    """Squared distance of boxes [M] from predictions [N] in deviations -> [N, M], and ln of the prediction's variance in sizes -> [N].
+
+    The variances of position count in squared sides, those of size in e-folds², so that ln|S| compares tracks near and far.
+    """
+    sides = np.exp(bank.size)
+    place_var = bank.cov[..., PP] + 2 * (options.box_noise * sides) ** 2  # twice: the track's last box may have been as wrong
+    size_var = bank.size_var + 2 * (2 * options.box_noise) ** 2
+    distance = ((place[None] - bank.position[:, None]) ** 2 / place_var[:, None]).sum(axis=2)
+    distance += ((size[None] - bank.size[:, None]) ** 2 / size_var[:, None]).sum(axis=2)
+    return distance, np.log(place_var / sides**2 * size_var).sum(axis=1)
+
+
+def price(distance: Array, vague: Array, unseen_s: Array, share: Array, options: TrackerOptions) -> Array:
+    """−2 ln likelihood of each pair [N, M], but for a constant.
+
+    distance [N, M] and vague [N] as `surprise` gives them; unseen_s [N]: for how long the track could have been seen and was not; share [N, M]:
+    how often the track was read as the box's label. The error is distributed as Student's t, for which (ν + 4) ln(1 + d²/ν) stands in d²'s place.
+    """
+    heavy = (options.tails + 4) * np.log1p(distance / options.tails)
+    fading = 2 * unseen_s / options.fade_s
+    label = -2 * np.log(np.maximum(share, options.flicker))
+    result: Array = heavy + (vague + fading)[:, None] + label
+    return result
+
+
+def doubt(distance: Array, options: TrackerOptions) -> Array:
+    """By how much the noise of paired boxes was larger than usual, 1 or more (expectation step for Student's t; Lange et al., JASA 84, 1989)."""
+    return np.asarray(np.maximum(1.0, (options.tails + distance) / (options.tails + 4)))
+
+
+def shares(bank: Bank, label: NDArray[np.int16]) -> Array:
+    """[N, M]: how often each track was read as each label, with half a reading for and half against from the start (Jeffreys' prior)."""
+    result: Array = (bank.votes[:, label] + 0.5) / (bank.votes.sum(axis=1, keepdims=True) + 1.0)
+    return result
+
+
+def areas(xyxy: Array) -> Array:
+    """Boxes [N, 4] -> px² [N]."""
+    result: Array = (xyxy[:, 2:] - xyxy[:, :2]).prod(axis=1)
+    return result
+
+
+def common(a: Array, b: Array) -> Array:
+    """The area that boxes a [N, 4] and b [M, 4] share -> px² [N, M]."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared: Array = np.maximum(high - low, 0.0).prod(axis=2)
+    return shared
