@@ -10,13 +10,16 @@ frames' own stamps, so that a crossing always belongs to the window in which its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge_runtime.config.schema import CameraConfig
 from edge_runtime.contracts import Analyser
 from edge_runtime.runtime.completeness import Completeness
 from edge_runtime.types import Detections, Event, Json, Size, Stamp, Tick, Tracks, Window
+
+_log = logging.getLogger("edge_runtime.analysis")
 
 _UNSEEN = (1920, 1080)  # before the first frame only windows close, and those need no pixels
 _ID_MARGIN = 1000  # ids reserved ahead of the last checkpoint, so that none is given twice after a kill
@@ -34,7 +37,7 @@ class Analysis:
     """One camera's tracker, analysers, windows and completeness."""
 
     def __init__(self, camera: CameraConfig, labels: Sequence[str], model: str, state: Json = None) -> None:
-        """`state` is a snapshot of an earlier process, or None. Raises ValueError when it does not fit."""
+        """`state` is a snapshot of an earlier process, or None. What no longer fits (a rule changed) begins anew, and the log says so."""
         from edge_runtime.analyse.windows import WindowClock
         from edge_runtime.track.bytetrack import ByteTracker, TrackerOptions
 
@@ -47,10 +50,13 @@ class Analysis:
         self.windows = WindowClock(camera.interval_s)
         self.completeness = Completeness(camera.fps)
         self.stream_fps: Callable[[], float | None] = lambda: None
+        self._interrupted: Tick | None = None
         self._kept: dict[str, Json] = dict(state.get("rules", {}))
         self._analysers: dict[str, Analyser] = {}
         self._size = Size(*state.get("size", _UNSEEN))
         self._build()
+        if state.get("window") is not None:
+            self._take_up(state)
 
     @property
     def size(self) -> Size:
@@ -62,10 +68,21 @@ class Analysis:
         """By rule: "line/<name>" or "zone/<name>"."""
         return self._analysers
 
+    def totals(self) -> Mapping[str, Mapping[str, int]]:
+        """Crossings by line and direction since the spool began."""
+        from edge_runtime.analyse.line import LineCounter
+
+        return {rule.removeprefix("line/"): each.totals for rule, each in self._analysers.items() if isinstance(each, LineCounter)}
+
     def begin(self, now: Tick) -> list[Event]:
-        """Sight is owed from now on: the first window opens."""
+        """Sight is owed from now on: the first window opens, or the one goes on that an earlier process left open."""
+        windows = self.windows.advance(now)
+        events = self._closed(windows)
+        if self._interrupted is not None and not windows:
+            self.completeness.missed(now.wall_ns - self._interrupted.wall_ns)
+        self._interrupted = None
         self.completeness.begin(now)
-        return self._closed(self.windows.advance(now))
+        return events
 
     def resize(self, size: Size) -> None:
         """The picture has another size: pixels of old tracks mean nothing any more, totals and sums go on."""
@@ -117,8 +134,21 @@ class Analysis:
     def _build(self) -> None:
         self._analysers = make_analysers(self._camera, self._size, self._labels)
         for rule, analyser in self._analysers.items():
-            if rule in self._kept:
+            if rule not in self._kept:
+                continue
+            try:
                 analyser.restore(self._kept[rule])
+            except ValueError as error:
+                _log.warning("%s: %s", self._camera.name, error)
+
+    def _take_up(self, state: Json) -> None:
+        try:
+            self.windows.restore(state["window"])
+        except ValueError as error:
+            _log.warning("%s: %s: what it had counted is in the totals only", self._camera.name, error)
+            return
+        self.completeness.restore(state["seen"])
+        self._interrupted = Tick(*state["window"]["last"])
 
     def _keep(self) -> None:
         for rule, analyser in self._analysers.items():

@@ -13,7 +13,7 @@ from edge_runtime.runtime.lane import Lane
 from edge_runtime.runtime.outlet import Outlet
 from edge_runtime.runtime.pulse import Pulses
 from edge_runtime.runtime.steady import Sight, SteadySource
-from edge_runtime.types import Event, Frame, Json, Tick, Tracks
+from edge_runtime.types import Event, Frame, Json, Tracks
 
 if TYPE_CHECKING:
     from edge_runtime.runtime.station import Station
@@ -52,11 +52,10 @@ class CameraRun:
             pulses=self._pulses,
         )
 
-    def start(self, saved: Json, alive: Tick | None) -> None:
-        """Begin. `saved` is the snapshot of an earlier process that was last alive at `alive`: its open window is closed as partial."""
+    def start(self, saved: Json) -> None:
+        """Begin. `saved` is the last snapshot of an earlier process, or None: totals, ids and the open window go on from there."""
         if saved is not None:
             self._build(saved)
-            self._tap.emit(self.analysis.interrupted(alive), {})
         self.lane.start()
 
     def restart(self, why: str) -> None:
@@ -65,15 +64,16 @@ class CameraRun:
         _log.error("%s: %s: starting it anew", self.camera.name, why)
         self._tap.shut()
         self.lane.abandon()
-        now = self._clock.now()
         self._build(self._tap.state)
-        self._tap.emit([Event("camera", self.camera.name, now, {"state": "failed", "reason": why})], {})
-        self._tap.emit(self.analysis.interrupted(now), {})
+        self._tap.emit([Event("camera", self.camera.name, self._clock.now(), {"state": "failed", "reason": why})], {})
         self.lane.start()
 
     def stop(self, deadline_s: float) -> Json:
         """End after what is in flight; the last window is closed as partial. Returns the state to carry on from."""
-        if not self.lane.stop(deadline_s):
+        self.lane.ask_to_stop()
+        if not self.lane.join(min(1.0, deadline_s / 2)):
+            self.source.interrupt()  # it may be opening a camera that is away
+        if not self.lane.stop(deadline_s / 2):
             self._tap.shut()
             self.lane.abandon()
         return self._tap.state

@@ -35,6 +35,10 @@ class Completeness:
         self._processed += 1
         self.total_processed += 1
 
+    def missed(self, blind_ns: int) -> None:
+        """Nobody looked for so long: the process was down while the window was open."""
+        self._add_blind(max(0, blind_ns))
+
     def close(self, window: Window, stream_fps: float | None) -> Seen:
         """The open window's figures; counting starts again at its end. `stream_fps` is what the camera sends, where known."""
         silent_ns = self._silence(window.end.mono_ns)

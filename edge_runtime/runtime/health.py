@@ -82,6 +82,7 @@ class HealthReport:
             "latency_ms": round(count.latency_ms, 1),
             "blind_s": round(lane.analysis.completeness.total_blind_s + lane.analysis.completeness.blind_now_s(time.monotonic_ns()), 1),
             "connects": run.connects,
+            "child_pid": run.source.child_pid,
             "restarts": run.restarts,
         }
         self._last[name] = _Last(now_s, count.processed, stats.decoded)

@@ -282,6 +282,8 @@ class Lane:
         while not result.done():
             self._beat("settle")
             wait([result], _TURN_S)
+        if result.cancelled():  # the engine was closed: this frame counts as not processed
+            return None
         error = result.exception()
         if error is None:
             return result.result()

@@ -79,7 +79,7 @@ class Node:
         for name, run in self.cameras.items():
             if alive is not None:
                 self._outlet.emit([self._down(name, alive)], {})
-            run.start(self.recorder.saved(f"lane/{name}"), alive)
+            run.start(self.recorder.saved(f"lane/{name}"))
         self.tell_info()
 
     def apply(self, config: Config, plan: Plan) -> list[str]:
@@ -169,7 +169,7 @@ class Node:
         for name in leaving:
             states[name] = self.cameras.pop(name).stop(5.0)
         for name, run in fresh.items():
-            run.start(states.get(name, self.recorder.saved(f"lane/{name}")), None)
+            run.start(states.get(name, self.recorder.saved(f"lane/{name}")))
         order = {**self.cameras, **fresh}
         self.cameras = {camera.name: order[camera.name] for camera in config.camera}
 

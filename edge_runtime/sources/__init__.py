@@ -16,11 +16,12 @@ from urllib.parse import parse_qs
 
 from edge_runtime.errors import Unsupported
 from edge_runtime.sources.redaction import redact
-from edge_runtime.sources.spec import Capture, Footage, FrameSource, SourceSpec, SourceStats, StreamInfo
+from edge_runtime.sources.spec import Capture, DaemonSource, Footage, FrameSource, SourceSpec, SourceStats, StreamInfo
 
 __all__ = [
     "SCHEMES",
     "Capture",
+    "DaemonSource",
     "Footage",
     "FrameSource",
     "Scheme",
@@ -92,7 +93,7 @@ def make_footage(spec: SourceSpec, start_wall_ns: int | None = None) -> Footage:
     return FootageSource(spec, footage_path(spec.url), start_wall_ns)
 
 
-def make_source(spec: SourceSpec) -> FrameSource:
+def make_source(spec: SourceSpec) -> DaemonSource:
     """For the daemon: a camera in a child process of its own, latest frame wins; a file in this one, at its own pace."""
     if is_live(spec.url):
         from edge_runtime.sources.isolated import IsolatedSource

@@ -120,6 +120,7 @@ class PacedSource:
     """
 
     waiting = False
+    child_pid: int | None = None  # it is read in this process
 
     def __init__(self, spec: SourceSpec, path: Path, *, loop: bool) -> None:
         self._spec = spec
@@ -159,6 +160,9 @@ class PacedSource:
         """Let go of the file."""
         self._next = None
         self._footage.close()
+
+    def interrupt(self) -> None:
+        """Nothing: a file is waited for no longer than `read` was told."""
 
     def stats(self) -> SourceStats:
         """Counters since this source was made, all rounds together."""

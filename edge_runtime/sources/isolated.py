@@ -8,7 +8,7 @@ Latest frame wins: while nobody reads, a newer frame replaces the one that waits
 are told apart, all by the monotonic clock, and each ends in Disconnected:
 
     the child is gone                        its socket closes: at once
-    the child hangs (or was stopped)         no beat within min(5 s, stall_s), at least 2 s: killed
+    the child hangs (or was stopped)         no beat within half of `stall_s`, 2 to 5 s: killed
     the camera is silent                     beats, but no new picture for `stall_s`: killed
 """
 
@@ -44,7 +44,7 @@ class IsolatedSource:
         self._now = SourceStats()  # this child's latest
         self._stale = 0
         self._wants = 0
-        self._quiet_limit_s = min(LONGEST_QUIET_S, max(SHORTEST_QUIET_S, spec.stall_s))
+        self._quiet_limit_s = min(LONGEST_QUIET_S, max(SHORTEST_QUIET_S, spec.stall_s / 2))
         self._heard_s = self._pictured_s = self._listened_s = 0.0
 
     @property
@@ -95,6 +95,12 @@ class IsolatedSource:
     def close(self) -> None:
         """End the child; it says goodbye to the camera first. Idempotent, at most 2 s. Frames stay readable until released."""
         self._end(kill=False)
+
+    def interrupt(self) -> None:
+        """From any thread: an `open` or `read` that waits now fails at once, because its child is killed."""
+        link = self._link
+        if link is not None:
+            link.process.kill()
 
     def stats(self) -> SourceStats:
         """Counters over all children since this source was made."""

@@ -125,6 +125,17 @@ class FrameSource(Source[Frame], Protocol):
         """What is decoded; None before the first `open`."""
 
 
+class DaemonSource(FrameSource, Protocol):
+    """A source as the daemon runs it."""
+
+    @property
+    def child_pid(self) -> int | None:
+        """The process that reads it, when that is not this one."""
+
+    def interrupt(self) -> None:
+        """From any thread: do not wait for the far end any longer; `open` or `read` may fail with Disconnected."""
+
+
 class Capture(FrameSource, Protocol):
     """A source that can run in the capture child: it tells waiting for the far end (blameless) from being busy (which must end)."""
 

@@ -1,0 +1,1 @@
+"""The daemon on real peers: RTSP server, broker, disk."""
