@@ -20,7 +20,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import float32, int64, njit, types, uint8, uint16, uint32
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 Samples = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
@@ -45,7 +47,33 @@ def _signature(sample: Any, value: Any) -> Any:
     )
 
 
+@intrinsic
+def _prefetch(_typing: Any, samples: Any, index: Any) -> Any:
+    """Ask for the cache line of samples[index] without waiting for it. No effect but speed; the index need not be in range."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        address = builder.bitcast(builder.gep(array.data, [arguments[1]]), ir.PointerType(ir.IntType(8)))
+        flag = ir.IntType(32)
+        wanted = builder.module.declare_intrinsic("llvm.prefetch", (address.type,), ir.FunctionType(ir.VoidType(), [address.type, flag, flag, flag]))
+        builder.call(wanted, [address, flag(0), flag(3), flag(1)])  # to read, into the nearest cache, data
+        return context.get_dummy_value()
+
+    return types.void(samples, index), generate
+
+
 @njit(nogil=True, error_model="numpy")
+def _fetch_rows(samples: NDArray[Any], layout: NDArray[np.int64], pair: NDArray[np.uint32], weight: np.float32) -> None:
+    """What the next row of the tensor will read: rows lie far apart, and no processor guesses where the next one begins."""
+    count = layout[2]
+    per_line = 64 // samples.itemsize
+    for side in range(2 if weight > 0 else 1):
+        first = pair[side] * layout[0] + layout[1]
+        for j in range(first, first + count, per_line):
+            _prefetch(samples, j)
+
+
+@njit(nogil=True, error_model="numpy", fastmath={"contract"})
 def _blend_down(upper: NDArray[Any], lower: NDArray[Any], weight: np.float32, row: NDArray[np.float32]) -> None:
     if weight == 0:
         for j in range(row.shape[0]):
@@ -56,14 +84,18 @@ def _blend_down(upper: NDArray[Any], lower: NDArray[Any], weight: np.float32, ro
             row[j] = float32(upper[j]) * rest + float32(lower[j]) * weight
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", fastmath={"contract"})
 def _blend_across(
     row: NDArray[np.float32], left: NDArray[np.uint32], weights: NDArray[np.float32], step: np.uint32, line: NDArray[np.float32]
 ) -> None:
-    """`step` 0: every weight is 0."""
+    """`step` 0: every weight is 0. Planar rows have a loop of their own: a constant distance is worth a sixth of the time."""
     if step == 0:
         for j in range(line.shape[0]):
             line[j] = row[left[j]]
+    elif step == 1:
+        for j in range(line.shape[0]):
+            near = row[left[j]]
+            line[j] = near + (row[left[j] + uint32(1)] - near) * weights[j]
     else:
         for j in range(line.shape[0]):
             near = row[left[j]]
@@ -71,6 +103,12 @@ def _blend_across(
 
 
 @njit(nogil=True, error_model="numpy")
+def _pick(row: NDArray[Any], left: NDArray[np.uint32], line: NDArray[np.float32]) -> None:
+    for j in range(line.shape[0]):
+        line[j] = float32(row[left[j]])
+
+
+@njit(nogil=True, error_model="numpy", fastmath={"contract"})
 def _mix(lines: NDArray[np.float32], matrix: NDArray[np.float32], out: NDArray[Any]) -> None:
     first, second, third = lines[0], lines[1], lines[2]
     m0, m1, m2, m3, low, high = matrix
@@ -109,20 +147,32 @@ def resample(
     do not fit together read and write wherever they point.
     """
     height, width = rows[1].shape[1], columns[1].shape[1]
-    longest = max(layout[0, 2], layout[1, 2], layout[2, 2])
-    blended = np.zeros((3, longest + max(columns[2][0, 1], columns[2][1, 1], columns[2][2, 1])), np.float32)
-    lines = np.zeros((3, width), np.float32)
     top, left = corner
+    between = np.zeros(3, np.bool_)  # by plane: whether something lies between its columns
+    for c in range(3):
+        p, step = columns[2][c]
+        if step > 0:
+            between[p] = True
+    blended = np.zeros((3, layout[:, 2].max() + columns[2][:, 1].max()), np.float32)
+    lines = np.zeros((3, width), np.float32)
     for i in range(height):
         for p in range(3):
-            stride, first, count = layout[p]
-            if count > 0:
-                upper = rows[0][p, 0, i] * stride + first
-                lower = rows[0][p, 1, i] * stride + first
-                _blend_down(planes[p][upper : upper + count], planes[p][lower : lower + count], rows[1][p, i], blended[p, :count])
+            count = layout[p, 2]
+            weight = rows[1][p, i]
+            if count > 0 and (weight > 0 or between[p]):
+                upper = rows[0][p, 0, i] * layout[p, 0] + layout[p, 1]
+                lower = rows[0][p, 1, i] * layout[p, 0] + layout[p, 1]
+                _blend_down(planes[p][upper : upper + count], planes[p][lower : lower + count], weight, blended[p, :count])
         for c in range(3):
+            if i + 1 < height:  # a plane before each component: all at once would only queue for the same few line buffers
+                _fetch_rows(planes[c], layout[c], rows[0][c, :, i + 1], rows[1][c, i + 1])
             p, step = columns[2][c]
-            if p >= 0:
+            if p < 0:
+                continue
+            if rows[1][p, i] > 0 or between[p]:
                 _blend_across(blended[p], columns[0][c], columns[1][c], uint32(step), lines[c])
+            else:
+                only = rows[0][p, 0, i] * layout[p, 0] + layout[p, 1]
+                _pick(planes[p][only : only + layout[p, 2]], columns[0][c], lines[c])
         for k in range(3):
             _mix(lines, matrix[k], out[k, top + i, left : left + width])
