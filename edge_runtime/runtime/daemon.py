@@ -91,7 +91,8 @@ class Daemon:
         return node
 
     def _announce(self, node: Node) -> None:
-        models = ", ".join(f"{station.bundle.manifest.identity} ({station.plan.workers}×{station.plan.threads})" for station in node.stations.values())
+        stations = node.stations.values()
+        models = ", ".join(f"{each.bundle.manifest.identity} ({each.plan.workers}×{each.plan.threads})" for each in stations)
         device = node.config.device
         cameras = len(node.cameras)
         print(
