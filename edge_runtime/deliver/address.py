@@ -77,4 +77,4 @@ def explain(error: BaseException, address: Address) -> str:
 def _explain_tls(error: ssl.SSLError, address: Address) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"TLS: the certificate of {address} was not accepted: {error.verify_message}; check [mqtt] ca and the host name in url"
-    return f"TLS with {address} failed: {error.reason or error}; check that the port speaks TLS, and [mqtt] ca, cert and key"
+    return f"TLS with {address} failed: {error}; check that the port speaks TLS, and [mqtt] ca, cert and key"

@@ -137,9 +137,9 @@ class Spool:
 
     def shrink(self) -> None:
         """Give free pages back to the disk, a few at a time. Raises SpoolError."""
-        if self._pragma("freelist_count") > 4 * CHUNK:
+        if self._pragma("freelist_count") > CHUNK:
             with self._reading("shrinking"):
-                self._connection.execute(f"PRAGMA incremental_vacuum({CHUNK})").fetchall()
+                self._connection.executescript(f"PRAGMA incremental_vacuum({CHUNK})")  # `execute` would free one page only
 
     @property
     def next_seq(self) -> int:

@@ -101,7 +101,8 @@ def connect(path: Path, budget: Budget) -> sqlite3.Connection:
 
 def translate(error: sqlite3.Error, doing: str) -> SpoolError:
     """What SQLite said, as the error that decides who reacts."""
-    if not isinstance(error, sqlite3.OperationalError) or "decode" in str(error):  # malformed, no database, a key that exists twice, no UTF-8
+    # Malformed, no database at all, a key that exists twice, text that is no UTF-8.
+    if type(error) is sqlite3.DatabaseError or isinstance(error, sqlite3.IntegrityError) or "decode" in str(error):
         return Corrupt(f"{doing}: {error}")
     return SpoolError(f"{doing}: {error}")
 
@@ -132,6 +133,7 @@ def salvage_state(path: Path) -> dict[str, str]:
     state: dict[str, str] = {}
     try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("PRAGMA writable_schema=ON")  # also makes SQLite open a file that was cut short
             for key, value, crc in connection.execute("SELECT key, value, crc FROM state"):
                 if crc == state_checksum(key, value):
                     state[key] = value

@@ -20,6 +20,7 @@ _log = logging.getLogger("edge_runtime.publisher")
 
 RETRY_AFTER_S = (1.0, 4.0, 16.0)
 STRIKES = 3
+MAX_LEFT_OUT = 8
 
 
 @dataclass(slots=True)
@@ -83,10 +84,10 @@ class Refusals:
 
 
 class Poison:
-    """Finds the row whose sending ends the connection."""
+    """Finds the rows whose sending ends the connection."""
 
     def __init__(self) -> None:
-        self.left_out: int | None = None  # a row not to be offered
+        self.left_out: set[int] = set()  # rows not to be offered; at most MAX_LEFT_OUT
         self._strikes = 0
         self._suspect: int | None = None
         self._alone = 0
@@ -94,11 +95,11 @@ class Poison:
     @property
     def cautious(self) -> bool:
         """One row at a time."""
-        return self._strikes >= STRIKES or self.left_out is not None
+        return self._strikes >= STRIKES or bool(self.left_out)
 
-    def taken(self) -> int | None:
-        """A row was answered. The row to bury, if that proves another one's guilt."""
-        guilty, self.left_out = self.left_out, None
+    def taken(self) -> set[int]:
+        """A row was answered, so the broker works. The rows to bury, if that proves others' guilt."""
+        guilty, self.left_out = self.left_out, set()
         self._strikes = self._alone = 0
         self._suspect = None
         return guilty
@@ -107,11 +108,15 @@ class Poison:
         """A connection ended with these rows unanswered; `answered`: it had taken at least one row before."""
         if not in_flight or answered:
             return
-        if self.cautious and len(in_flight) == 1:
-            self._alone = self._alone + 1 if self._suspect == in_flight[0] else 1
-            self._suspect = in_flight[0]
-            if self._alone >= STRIKES:
-                self.left_out = None if self.left_out is not None else self._suspect
-                self._alone = 0
-                self._suspect = None
         self._strikes += 1
+        if not self.cautious or len(in_flight) != 1:
+            return
+        self._alone = self._alone + 1 if self._suspect == in_flight[0] else 1
+        self._suspect = in_flight[0]
+        if self._alone < STRIKES:
+            return
+        self._alone = 0
+        if len(self.left_out) < MAX_LEFT_OUT:
+            self.left_out.add(self._suspect)
+        else:
+            self.left_out.clear()  # so many at once: it is the broker

@@ -205,8 +205,8 @@ class Publisher:
         if row is None:
             return False
         self._answered = True
-        guilty = self._poison.taken()
-        if guilty is not None:
+        for guilty in sorted(self._poison.taken()):
+            _log.error("message %d ends the connection whenever it is sent: it goes to the spool's dead table, and a gap says so", guilty)
             self._bury(guilty, "the broker ends the connection whenever it is sent")
         if settlement.accepted:
             self._refusals.taken(row.topic)
@@ -230,7 +230,7 @@ class Publisher:
             row = self._again.popleft() if self._again else self._recorder.take()
             if row is None:
                 return
-            if row.seq == self._poison.left_out:
+            if row.seq in self._poison.left_out:
                 continue
             if self._refusals.holds(row.topic):  # taken before its topic was held
                 self._refusals.refused(row, "", 0.0)

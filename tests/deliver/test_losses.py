@@ -1,0 +1,47 @@
+"""Losses grow while their cause lasts, and become a message once."""
+
+from __future__ import annotations
+
+from edge_runtime.deliver.losses import HELD_NS, MAX_STREAMS, QUIET_NS, Loss, Losses
+from edge_runtime.types import Tick
+
+
+def test_add_merges_one_stream_and_reason() -> None:
+    losses = Losses()
+    losses.add(Loss("s", "full", 50, 60, 2), Tick(0, 0))
+    losses.add(Loss("s", "full", 10, 20, 3), Tick(0, 0))
+    losses.add(Loss("s", "age", 1, 2, 1), Tick(0, 0))
+    assert sorted(losses, key=lambda each: each.reason) == [Loss("s", "age", 1, 2, 1), Loss("s", "full", 10, 60, 5)]
+
+
+def test_due_when_quiet_or_held_long() -> None:
+    losses = Losses()
+    now = 0
+    losses.add(Loss("s", "full", 0, 0, 1), Tick(now, 0))
+    assert losses.due(Tick(QUIET_NS - 1, 0)) == []
+    assert losses.due(Tick(QUIET_NS, 0)) == [Loss("s", "full", 0, 0, 1)]
+    while now < HELD_NS:
+        now += QUIET_NS // 2
+        losses.add(Loss("s", "full", now, now, 1), Tick(now, 0))
+        assert bool(losses.due(Tick(now, 0))) == (now >= HELD_NS)
+
+
+def test_remove_of_an_older_state_keeps_what_was_added_since() -> None:
+    losses = Losses()
+    losses.add(Loss("s", "full", 0, 0, 1), Tick(0, 0))
+    (told,) = losses
+    losses.add(Loss("s", "full", 5, 5, 1), Tick(0, 0))
+    losses.remove(told)
+    assert list(losses) == [Loss("s", "full", 0, 5, 2)]
+
+
+def test_add_of_many_streams_stays_bounded_and_loses_no_row() -> None:
+    losses = Losses()
+    for number in range(3 * MAX_STREAMS):
+        losses.add(Loss(f"s{number}", "full", number, number, 1), Tick(0, 0))
+    assert len(losses) <= MAX_STREAMS + 1
+    assert sum(each.rows for each in losses) == 3 * MAX_STREAMS
+
+
+def test_reload_is_due_at_once() -> None:
+    assert Losses([Loss("s", "full", 0, 0, 1)]).due(Tick(5, 0)) == [Loss("s", "full", 0, 0, 1)]

@@ -1,0 +1,342 @@
+"""The spool on a real disk: what `commit` returned from is there after anything, and what leaves it is settled or declared lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edge_runtime.deliver.entry import Batch, Entry
+from edge_runtime.deliver.losses import Loss
+from edge_runtime.deliver.spool import MAX_TOPICS, SKIP_AFTER_UNCLEAN, Spool, SpoolOptions
+from edge_runtime.deliver.spoolfile import Corrupt
+from edge_runtime.errors import CannotStart, SpoolError
+from edge_runtime.types import Tick
+
+NOW = Tick(10**12, 1_793_872_800 * 10**9)
+TOPIC = "edge/v1/north/cam-1/obs/s/crossing"
+
+
+def entry(number: int, topic: str = TOPIC, now: Tick = NOW, size: int = 0) -> Entry:
+    body = json.dumps({"v": 1, "n": number, "fill": "x" * size}, separators=(",", ":")).encode()
+    return Entry(topic, body, 0, now.mono_ns, now.wall_ns + number)
+
+
+def opened(path: Path, **options: object) -> Spool:
+    spool = Spool(replace(SpoolOptions(path=path), **options))  # type: ignore[arg-type]
+    spool.open()
+    return spool
+
+
+def numbers(spool: Spool, topic: str = TOPIC) -> list[int]:
+    rows, after = [], 0
+    while found := spool.read(topic, after, 100, NOW):
+        rows += [json.loads(row.body)["n"] for row in found]
+        after = found[-1].seq
+    return rows
+
+
+def test_commit_survives_reopening_with_ids_that_go_on(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "s.db")
+    spool.commit(Batch([entry(1), entry(2)], {"lane/s": '{"total":2}'}), NOW)
+    epoch = spool.epoch
+    spool.close()
+    spool = opened(tmp_path / "s.db")
+    assert spool.epoch == epoch
+    assert spool.saved == {"lane/s": '{"total":2}'}
+    spool.commit(Batch([entry(3)]), NOW)
+    rows = spool.read(TOPIC, 0, 10, NOW)
+    assert [(row.seq, json.loads(row.body)["id"], json.loads(row.body)["seq"]) for row in rows] == [(n, f"{epoch}-{n}", n) for n in (1, 2, 3)]
+    assert rows[0].body.startswith(b'{"v":1,"id":"')
+    spool.close()
+
+
+def test_seq_is_not_given_again_after_everything_was_settled(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "s.db")
+    spool.commit(Batch([entry(1), entry(2)]), NOW)
+    spool.commit(Batch(settled=[1, 2, 2, 99]), NOW)
+    assert spool.depth == 0
+    spool.close()
+    spool = opened(tmp_path / "s.db")
+    spool.commit(Batch([entry(3)]), NOW)
+    assert [row.seq for row in spool.read(TOPIC, 0, 9, NOW)] == [3]
+    spool.close()
+
+
+def test_seq_skips_ahead_after_an_unclean_stop(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from tests.deliver.test_spool import *;"
+        "s = opened(Path(sys.argv[1])); s.commit(Batch([entry(1)]), NOW); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "s.db")], check=False, cwd=Path(__file__).parents[2])
+    spool = opened(tmp_path / "s.db")
+    spool.commit(Batch([entry(2)]), NOW)
+    assert [row.seq for row in spool.read(TOPIC, 0, 9, NOW)] == [1, 2 + SKIP_AFTER_UNCLEAN]
+    spool.close()
+
+
+WRITER = """
+import json, sys
+from pathlib import Path
+from tests.deliver.test_spool import Batch, NOW, entry, opened
+spool = opened(Path(sys.argv[1]))
+total = json.loads(spool.saved.get("total", "0"))
+while True:
+    for size in (1, 7, 30):
+        total += size
+        spool.commit(Batch([entry(total - size + 1 + n) for n in range(size)], {"total": str(total)}), NOW)
+        print(total, flush=True)
+"""
+
+
+@pytest.mark.system
+def test_commit_sigkill_at_random_moments_keeps_totals_and_rows_in_agreement(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    moments = random.Random(7)
+    said = 0
+    for _ in range(8):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2], env=os.environ
+        )
+        assert writer.stdout is not None
+        first = writer.stdout.readline()
+        time.sleep(moments.uniform(0, 0.08))
+        writer.kill()
+        lines = [line for line in (first + writer.stdout.read()).split("\n")[:-1] if line]
+        writer.stdout.close()
+        writer.wait()
+        said = int(lines[-1])
+        spool = opened(path)
+        kept = json.loads(spool.saved["total"])
+        assert kept >= said, "what was said to be stored is not there"
+        assert numbers(spool) == list(range(1, kept + 1)), "rows and total disagree"
+        spool.close()
+    assert said > 200
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 20), st.sampled_from(["settle", "keep", "reopen", "fail"])), max_size=12), st.data())
+def test_state_count_is_the_number_of_rows_ever_added(tmp_path: Path, steps: list[tuple[str, int, str]], data: st.DataObject) -> None:
+    shutil.rmtree(tmp_path, ignore_errors=True)
+    tmp_path.mkdir()
+    spool = opened(tmp_path / "s.db")
+    added = 0
+    alive: list[int] = []
+    for topic, count, then in steps:
+        batch = Batch([entry(added + n, f"t/{topic}") for n in range(count)], {"n": str(added + count)})
+        if then == "fail":  # a key that SQLite cannot bind: the transaction fails when its rows are already inserted
+            before = (spool.depth, spool.next_seq, dict(spool.topics))
+            with pytest.raises(SpoolError) as caught:
+                spool.commit(replace(batch, state={**batch.state, "x": object()}), NOW)  # type: ignore[dict-item]
+            assert not isinstance(caught.value, Corrupt)
+            assert (spool.depth, spool.next_seq, dict(spool.topics)) == before
+            continue
+        spool.commit(batch, NOW)
+        alive += range(spool.next_seq - count, spool.next_seq)
+        added += count
+        if then == "settle":
+            done = data.draw(st.lists(st.sampled_from(alive), unique=True))
+            spool.commit(Batch(settled=done), NOW)
+            alive = [seq for seq in alive if seq not in done]
+        if then == "reopen":
+            spool.close()
+            spool = opened(tmp_path / "s.db")
+            assert spool.saved.get("n") == str(added)
+    assert spool.depth == len(alive)
+    assert spool.next_seq - 1 == added
+    assert sorted(row.seq for topic in ("t/a", "t/b") for row in spool.read(topic, 0, 10_000, NOW)) == alive
+    spool.close()
+
+
+@pytest.mark.parametrize("policy", ["drop_oldest", "reject_new"])
+def test_commit_when_full_stays_under_the_cap_and_declares_every_row(tmp_path: Path, policy: str) -> None:
+    path = tmp_path / "s.db"
+    spool = opened(path, max_bytes=1_000_000, on_full=policy)
+    largest = 0
+    for number in range(0, 3000, 10):
+        spool.commit(Batch([entry(number + n, size=600) for n in range(10)], {"n": str(number + 10)}), NOW)
+        largest = max(largest, sum(each.stat().st_size for each in tmp_path.iterdir()))
+    assert largest <= 1_000_000
+    kept = numbers(spool)
+    (loss,) = spool.losses
+    assert loss.reason == "full"
+    assert loss.stream == "s"
+    assert len(kept) + loss.rows == 3000
+    assert spool.dropped == loss.rows
+    lost = sorted(set(range(3000)) - set(kept))
+    assert (loss.from_ns, loss.to_ns) == (NOW.wall_ns + lost[0], NOW.wall_ns + lost[-1])
+    assert kept == (list(range(3000 - len(kept), 3000)) if policy == "drop_oldest" else kept)
+    assert kept[0] == (3000 - len(kept) if policy == "drop_oldest" else 0)
+    assert len(kept) > 500, "the cap is hardly used"
+    spool.close()
+    assert [(each.reason, each.rows) for each in opened(path).losses] == [("full", loss.rows)]
+
+
+def test_commit_when_full_keeps_gaps_longest(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "s.db", max_bytes=1_000_000)
+    gap = "edge/v1/north/cam-1/obs/s/gap"
+    spool.commit(Batch([entry(n, gap) for n in range(5)]), NOW)
+    for number in range(300):
+        spool.commit(Batch([entry(number, size=5000)]), NOW)
+    assert numbers(spool, gap) == [0, 1, 2, 3, 4]
+    assert len(numbers(spool)) < 300
+    spool.close()
+
+
+def test_commit_oversize_body_is_a_loss_and_the_rest_is_stored(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "s.db")
+    assert spool.commit(Batch([entry(1), entry(2, size=spool.max_body), entry(3)]), NOW) == 2
+    assert numbers(spool) == [1, 3]
+    assert [(each.reason, each.rows) for each in spool.losses] == [("oversize", 1)]
+    spool.close()
+
+
+def test_commit_topics_are_bounded(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "s.db")
+    spool.commit(Batch([entry(n, f"t/{n}") for n in range(MAX_TOPICS + 5)]), NOW)
+    assert len(spool.topics) == MAX_TOPICS
+    assert [(each.reason, each.rows) for each in spool.losses] == [("topics", 5)]
+    spool.close()
+
+
+def test_expire_drops_by_the_monotonic_clock_within_a_boot(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "s.db", max_age_s=60.0)
+    for second in range(0, 100, 10):
+        then = Tick(NOW.mono_ns + second * 10**9, 0)  # a board without a clock
+        spool.commit(Batch([entry(second, now=then)]), then)
+    assert spool.expire(Tick(NOW.mono_ns + 95 * 10**9, NOW.wall_ns)) == 4
+    assert numbers(spool) == [40, 50, 60, 70, 80, 90]
+    assert [(each.reason, each.rows) for each in spool.losses] == [("age", 4)]
+    spool.close()
+
+
+def test_expire_of_an_earlier_boot_goes_by_the_wall_clock_where_it_was_set(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    spool = opened(path, max_age_s=60.0)
+    spool.commit(Batch([entry(0), entry(100 * 10**9)]), NOW)
+    spool.close()
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE boots SET boot = 'another'")
+    other.close()
+    spool = opened(path, max_age_s=60.0)
+    assert spool.oldest == Tick(-1, NOW.wall_ns)
+    assert spool.expire(Tick(0, NOW.wall_ns + 61 * 10**9)) == 1
+    spool.commit(Batch([entry(5, now=Tick(0, 0))]), NOW)
+    assert spool.expire(Tick(10**9, NOW.wall_ns + 62 * 10**9)) == 0
+    spool.close()
+
+
+def test_refused_rows_are_buried_and_declared(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    spool = opened(path)
+    spool.commit(Batch([entry(n) for n in range(3)]), NOW)
+    spool.commit(Batch(settled=[1], refused=[(2, "not authorized"), (77, "never was")]), NOW)
+    assert numbers(spool) == [2]
+    assert spool.depth == 1
+    assert [(each.reason, each.rows) for each in spool.losses] == [("refused", 1)]
+    epoch = spool.epoch
+    spool.close()
+    with sqlite3.connect(path) as other:
+        ((seq, topic, body, why),) = other.execute("SELECT seq, topic, body, why FROM dead").fetchall()
+    other.close()
+    assert (seq, topic, json.loads(body)["id"], why) == (2, TOPIC, f"{epoch}-2", "not authorized")
+
+
+def test_read_row_with_a_flipped_bit_is_declared_lost(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    spool = opened(path)
+    spool.commit(Batch([entry(n) for n in range(10)]), NOW)
+    spool.close()
+    content = bytearray(path.read_bytes())
+    place = content.index(b'"n":4')
+    content[place + 4] ^= 1  # now it says 5, and SQLite sees nothing wrong
+    path.write_bytes(bytes(content))
+    spool = opened(path)
+    assert numbers(spool) == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    assert list(spool.losses) == [Loss("s", "corrupt", NOW.wall_ns, NOW.wall_ns, 1)]
+    assert spool.depth == 9
+    spool.close()
+
+
+@pytest.mark.parametrize("damage", ["noise", "header", "empty", "text"])
+def test_open_broken_file_is_corrupt(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "s.db"
+    spool = opened(path)
+    spool.commit(Batch([entry(n) for n in range(100)]), NOW)
+    spool.close()
+    content = bytearray(path.read_bytes())
+    noise = random.Random(1).randbytes(len(content))
+    content[:] = {"noise": noise, "header": noise[:100] + content[100:], "empty": b"", "text": b"hello " * 1000}[damage]
+    path.write_bytes(bytes(content))
+    with pytest.raises(Corrupt, match=r"s\.db"):
+        opened(path)
+
+
+def test_open_says_what_is_wrong_with_the_path(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="does not exist: create it"):
+        opened(tmp_path / "nowhere" / "s.db")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CannotStart, match="expected a file, found a folder"):
+        opened(tmp_path / "folder")
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE precious (x)")
+    other.close()
+    with pytest.raises(CannotStart, match="belongs to something else"):
+        opened(tmp_path / "other.db")
+    first = opened(tmp_path / "s.db")
+    with pytest.raises(CannotStart, match="another process has it open"):
+        opened(tmp_path / "s.db")
+    first.close()
+
+
+def test_open_newer_format_is_refused(tmp_path: Path) -> None:
+    opened(tmp_path / "s.db").close()
+    with sqlite3.connect(tmp_path / "s.db") as other:
+        other.execute("PRAGMA user_version = 99")
+    other.close()
+    with pytest.raises(CannotStart, match="newer version"):
+        opened(tmp_path / "s.db")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a read-only folder")
+def test_open_in_a_read_only_folder_says_so(tmp_path: Path) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(tmp_path)], check=False, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"cannot mount here: {mounted.stderr}")
+    try:
+        with pytest.raises(CannotStart, match="cannot be written"):
+            opened(tmp_path / "s.db")
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_shrink_gives_pages_back_after_a_backlog(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    spool = opened(path)
+    for number in range(20):
+        spool.commit(Batch([entry(number * 100 + n, size=2000) for n in range(100)]), NOW)
+    spool.commit(Batch(settled=range(1, 2001)), NOW)
+    full = path.stat().st_size
+    for _ in range(20):
+        spool.shrink()
+    spool.close()
+    assert path.stat().st_size < full / 2
+
+
+def test_memory_spool_is_the_same_without_a_disk() -> None:
+    spool = opened(Path(":memory:"), max_bytes=1_000_000)
+    spool.commit(Batch([entry(n) for n in range(5)]), NOW)
+    assert numbers(spool) == [0, 1, 2, 3, 4]
+    assert [seq for seq, _ in spool.first(2)] == [1, 2]
+    spool.close()
