@@ -131,7 +131,7 @@ def _telling(*, enabled: bool) -> Iterator[Tell]:
     from rich.console import Console
 
     with Console(stderr=True).status("bench") as status:
-        yield lambda what: status.update(what)
+        yield status.update
 
 
 def _prefixed(tell: Tell, kind: _Kind) -> Tell:

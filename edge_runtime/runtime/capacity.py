@@ -59,6 +59,11 @@ class PlanFigures:
     ratio: Spread
     cameras: float
 
+    def as_json(self) -> Json:
+        """As `bench --json` prints it."""
+        spreads = {"fps": self.fps.as_json(), "cpu_ms": self.cpu_ms.as_json(), "ratio": self.ratio.as_json()}
+        return {"workers": self.workers, "threads": self.threads, **spreads, "cameras": round(self.cameras, 2)}
+
 
 @dataclass(frozen=True, slots=True)
 class CameraFigures:
@@ -82,31 +87,14 @@ class CameraFigures:
 
     def as_json(self) -> Json:
         """As `bench --json` prints it."""
-        plans = [
-            {
-                "workers": plan.workers,
-                "threads": plan.threads,
-                "fps": plan.fps.as_json(),
-                "cpu_ms": plan.cpu_ms.as_json(),
-                "ratio": plan.ratio.as_json(),
-                "cameras": round(plan.cameras, 2),
-            }
-            for plan in self.plans
-        ]
-        best = {
-            "workers": self.best.workers,
-            "threads": self.best.threads,
-            "ratio": self.best.ratio.as_json(),
-            "cameras": round(self.best.cameras, 2),
-        }
         return {
             "cameras": list(self.names),
             "footage": self.footage,
             "fps": self.fps,
             "stages_ms": {stage: round(value, 4) for stage, value in self.stages_ms.items()},
             "limit": {"fps": self.limit_fps.as_json(), "decode_ms": self.decode_ms.as_json(), "infer_ms": self.infer_ms.as_json()},
-            "plans": plans,
-            "best": best,
+            "plans": [plan.as_json() for plan in self.plans],
+            "best": self.best.as_json(),
         }
 
 

@@ -201,7 +201,7 @@ def main(argv: list[str] | None = None) -> int:
     done = run(args.clip, detector, tuple(args.line), client)
     client.disconnect()
     client.loop_stop()
-    print(json.dumps({**asdict(done), "fps": round(done.fps, 2)}))
+    print(json.dumps({**asdict(done), "fps": round(done.fps, 2), "cpu_ms": round(1000 * done.cpu_s / done.frames, 4)}))
     return 0
 
 
