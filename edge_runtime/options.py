@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from collections.abc import Mapping
+from dataclasses import Field, field
 from typing import Any
 
 ID_PATTERN = r"[a-z0-9]+(-[a-z0-9]+)*"
@@ -23,11 +24,21 @@ def option(
     unit: str = "",
     kind: str = "",
 ) -> Any:
-    """A dataclass field with what the loader and the docs need. `kind` picks a parser: size, duration, path, secret, url, points."""
+    """A dataclass field with what the loader and the docs need.
+
+    `kind` picks a parser of its own where the type alone does not say enough (the table is config/values.py's KINDS): size, duration, path,
+    secret, url, source, bundle, lonlat; `points` marks corners in a picture.
+    """
     metadata = {"doc": doc, "low": low, "high": high, "pattern": pattern, "unit": unit, "kind": kind}
     if factory is not None:
         return field(default_factory=factory, metadata=metadata)
     return field(metadata=metadata) if default is ... else field(default=default, metadata=metadata)
+
+
+def key_of(option_field: Field[Any]) -> str:
+    """The option's key in TOML: a duration carries its unit in the value ("5m"), so its key does without: interval_s is `interval`."""
+    spec: Mapping[str, Any] = option_field.metadata
+    return option_field.name.removesuffix("_s") if spec.get("kind") == "duration" else option_field.name
 
 
 class Secret:
