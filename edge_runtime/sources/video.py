@@ -227,28 +227,33 @@ class VideoStream:
         return StreamInfo(context.codec.name, Size(context.width, context.height), context.pix_fmt, _nominal_fps(self._stream), note)
 
 
-def failure(error: Exception, target: Target) -> Disconnected | Unsupported:
+def failure(error: Exception, target: Target, elapsed_s: float = 0.0) -> Disconnected | Unsupported:
     """FFmpeg's error in our words, without credentials: Unsupported where trying again soon is useless."""
     name = type(error).__name__
-    kind, why = _FAILURES.get(name, (Disconnected, ""))
+    patience_s = target.open_timeout_s if elapsed_s else target.read_timeout_s
+    if name == "ExitError" or (elapsed_s and patience_s and elapsed_s >= patience_s):  # interrupted in a handshake, FFmpeg calls it nonsense
+        return Disconnected(f"{target.shown}: no answer within {patience_s or 0:g} s; is it switched on, and does it send pictures?")
     said = target.clean(str(getattr(error, "strerror", None) or error))
-    if name == "ExitError":
-        why = f"no answer within {target.open_timeout_s or 0:g} s while opening, or {target.read_timeout_s or 0:g} s while reading"
-        return kind(f"{target.shown}: {why}")
+    kind, why = (_FILE_FAILURES if target.open_timeout_s is None else _LIVE_FAILURES).get(name, (Disconnected, ""))
     return kind(f"{target.shown}: {said}" + (f": {why}" if why else ""))
 
 
-_FAILURES: dict[str, tuple[type[Disconnected] | type[Unsupported], str]] = {
-    "ExitError": (Disconnected, ""),
+_Failures = dict[str, tuple[type[Disconnected] | type[Unsupported], str]]
+_FILE_FAILURES: _Failures = {
+    "FileNotFoundError": (Unsupported, "check the path"),
+    "PermissionError": (Unsupported, "this user may not read it; check its owner and mode"),
+    "InvalidDataError": (Unsupported, "expected a video, found none that can be read; is it complete (an MP4 ends with its index)?"),
+    "EOFError": (Unsupported, "expected a video, found nothing in it"),
+}
+_LIVE_FAILURES: _Failures = {
     "HTTPUnauthorizedError": (Unsupported, "the camera refuses username or password; correct them in the config"),
     "HTTPForbiddenError": (Unsupported, "the camera forbids this stream to this user; give the user the right to view it"),
     "HTTPNotFoundError": (Disconnected, "the camera knows no such path; compare it with the camera's own settings"),
     "ConnectionRefusedError": (Disconnected, "nothing listens there; check address and port"),
-    "FileNotFoundError": (Unsupported, "no such file or device; check the path"),
-    "PermissionError": (Unsupported, "this user may not read it; check its owner and mode"),
-    "IsADirectoryError": (Unsupported, "expected a video file, found a folder"),
-    "InvalidDataError": (Unsupported, "expected a video, found none that can be read; is it complete (an MP4 ends with its index)?"),
-    "EOFError": (Unsupported, "expected a video, found nothing in it"),
+    "FileNotFoundError": (Disconnected, "is the device plugged in? check the path"),
+    "PermissionError": (Unsupported, "this user may not open it; add the user to the device's group (video)"),
+    "InvalidDataError": (Disconnected, "expected a video stream, found something else; compare the path with the camera's own settings"),
+    "EOFError": (Disconnected, "it ended before the first picture"),
     "DemuxerNotFoundError": (Unsupported, "this build of FFmpeg lacks the format"),
     "DecoderNotFoundError": (Unsupported, "this build of FFmpeg lacks the codec"),
     "ProtocolNotFoundError": (Unsupported, "this build of FFmpeg lacks the protocol"),
@@ -259,6 +264,7 @@ def _opened(target: Target) -> InputContainer:
     import av
     from av.error import FFmpegError
 
+    began_s = time.monotonic()
     try:
         container: InputContainer = av.open(
             target.url,
@@ -270,7 +276,7 @@ def _opened(target: Target) -> InputContainer:
         )
         return container
     except FFmpegError as error:
-        raise failure(error, target) from None
+        raise failure(error, target, time.monotonic() - began_s) from None
     except ValueError as error:
         raise Unsupported(f"{target.shown}: {target.clean(str(error))}") from None
 
