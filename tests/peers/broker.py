@@ -42,7 +42,7 @@ class Broker:
         folder.chmod(0o777)
         self._file = folder / "mosquitto.conf"
         lines = [
-            f"listener {self.port}" if scheme.startswith("ws") else f"listener {self.port} 127.0.0.1",  # libwebsockets takes no address
+            f"listener {self.port} 127.0.0.1",
             f"allow_anonymous {'true' if anonymous else 'false'}",
             "user root",
             "max_queued_messages 0",
