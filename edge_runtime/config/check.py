@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from edge_runtime.config.load import in_order
-from edge_runtime.config.loaded import Loaded
+from edge_runtime.config.loaded import Loaded, in_order
 from edge_runtime.config.plan import Plan, make_plan
 from edge_runtime.config.schema import CameraConfig, Config, ModelConfig
 from edge_runtime.config.tree import Path as KeyPath
@@ -99,7 +98,7 @@ class _Look:
 
     def _footage(self, camera: CameraConfig, path: KeyPath) -> None:
         for key, source in (("source", camera.source), ("substream", camera.substream)):
-            if not source or is_live(source) or not self._loaded.is_sound((*path, key)):
+            if not source or not self._loaded.is_sound((*path, key)) or is_live(source):
                 continue
             file = footage_path(source)
             if file.is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_runtime.config.schema import Config
@@ -44,3 +45,8 @@ class Loaded:
     def is_sound(self, *paths: Path) -> bool:
         """Whether none of these, nor anything around or inside them, was found wrong while loading."""
         return not any(bad[: len(path)] == path or path[: len(bad)] == bad for bad in self.bad for path in paths)
+
+
+def in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """As the file has them, each once; those of overrides last."""
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file.startswith("--set"), problem.line))

@@ -1,0 +1,124 @@
+"""Whether the broker lets this node in, and whether what it publishes arrives: an echo under its own prefix.
+
+    connect ─► CONNACK ─► subscribe echo ─► SUBACK ─► publish echo (QoS 1) ─► PUBACK ─► the same message comes back
+
+The echo matters on MQTT 3.1.1: there a refused publish is acknowledged like any other.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from edge_runtime.deliver.address import Address, explain, parse_address, tls_context
+from edge_runtime.deliver.line import GARBLED
+from edge_runtime.deliver.mqtt import MqttOptions
+from edge_runtime.errors import EdgeError
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client
+
+_KEEPALIVE_S = 30
+
+
+class ProbeFailed(EdgeError):
+    """The broker cannot be used as configured; the text says what to do."""
+
+
+def probe(options: MqttOptions, client_id: str, topic: str, limit_s: float) -> float:
+    """Connect as `client_id`, publish to `topic` and receive it again; seconds from publish to echo. Raises ProbeFailed within `limit_s` or so.
+
+    `client_id` should not be the daemon's own: the broker would throw a running daemon out.
+    """
+    try:
+        address = parse_address(options.url)
+    except ValueError as error:
+        raise ProbeFailed(f"[mqtt] url: {error}") from None
+    echo = _Echo(options, client_id, topic)
+    try:
+        return echo.run(address, time.monotonic() + limit_s)
+    except GARBLED as error:
+        raise ProbeFailed(explain(error, address)) from None
+    finally:
+        echo.close()
+
+
+class _Echo:
+    """One connection, driven by the caller's thread: the callbacks only note what came."""
+
+    def __init__(self, options: MqttOptions, client_id: str, topic: str) -> None:
+        self._options = options
+        self._topic = topic
+        self._payload = os.urandom(12).hex().encode()
+        self._heard: dict[str, Any] = {}
+        self._client = self._make(client_id)
+
+    def run(self, address: Address, end_s: float) -> float:
+        client = self._client
+        client.connect_timeout = max(0.1, end_s - time.monotonic())
+        if address.websocket:
+            client.ws_set_options(address.path)
+        if address.tls:
+            client.tls_set_context(tls_context(self._options.ca, self._options.cert, self._options.key))
+        client.connect(address.host, address.port, _KEEPALIVE_S)
+        self._expect("connected", end_s, f"{address} accepts connections but does not answer: is it an MQTT broker, with TLS exactly where url says so?")
+        self._refuse("connected", "the broker refuses the connection: {}; check [mqtt] username, password, cert and client_id")
+        client.subscribe(self._topic, 1)
+        self._expect("subscribed", end_s, f"the broker does not answer a subscription to {self._topic}")
+        self._refuse("subscribed", f"the broker refuses a subscription to {self._topic}: {{}}; its ACL needs: topic read {self._below('cmd/#')}")
+        began = time.monotonic()
+        client.publish(self._topic, self._payload, 1)
+        silent = (
+            f"what was published to {self._topic} did not come back: the broker drops it; "
+            f"its ACL needs: topic write {self._below('#')} and topic read {self._below('cmd/#')}"
+        )
+        self._expect("echo", end_s, silent)
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        """Say goodbye; the session ends with it."""
+        self._client.disconnect()
+        self._client.loop(0.05)
+
+    def _make(self, client_id: str) -> Client:
+        from paho.mqtt.client import Client
+        from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+        mqtt5 = self._options.protocol == "5"
+        version = MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311
+        transport = "websockets" if self._options.url.lower().startswith("ws") else "tcp"
+        client = Client(
+            CallbackAPIVersion.VERSION2, client_id, clean_session=None if mqtt5 else True, protocol=version, transport=transport, reconnect_on_failure=False
+        )  # fmt: skip
+        if self._options.username is not None or self._options.password is not None:
+            client.username_pw_set(self._options.username, None if self._options.password is None else self._options.password.reveal())
+        client.on_connect = lambda _client, _data, _flags, reason, _properties: self._note("connected", reason)
+        client.on_subscribe = lambda _client, _data, _mid, reasons, _properties: self._note("subscribed", reasons[0] if reasons else None)
+        client.on_publish = lambda _client, _data, _mid, reason, _properties: self._note("published", reason)
+        client.on_disconnect = lambda _client, _data, _flags, reason, _properties: self._note("lost", reason)
+        client.on_message = lambda _client, _data, message: self._note("echo", None) if message.payload == self._payload else None
+        return client
+
+    def _note(self, what: str, reason: Any) -> None:
+        self._heard.setdefault(what, reason)
+
+    def _expect(self, what: str, end_s: float, silence: str) -> None:
+        """Wait for `what`. Raises ProbeFailed with `silence` when it does not come, or with why it cannot come any more."""
+        while what not in self._heard:
+            left_s = end_s - time.monotonic()
+            if left_s <= 0:
+                raise ProbeFailed(silence)
+            self._refuse("published", f"the broker refuses a publish to {self._topic}: {{}}; its ACL needs: topic write {self._below('#')}")
+            if "lost" in self._heard:
+                raise ProbeFailed(f"the broker ended the connection: {self._heard['lost']}; its log says why")
+            self._client.loop(min(0.2, left_s))
+
+    def _refuse(self, what: str, sentence: str) -> None:
+        reason = self._heard.get(what)
+        if reason is not None and reason.is_failure:
+            raise ProbeFailed(sentence.format(reason))
+
+    def _below(self, rest: str) -> str:
+        """The node's prefix, and `rest`."""
+        return "/".join([*self._topic.split("/")[:4], rest])

@@ -1,0 +1,159 @@
+"""`check --online`: every camera, model and broker of a config is tried for real, side by side, each within its limit.
+
+    camera    open, one frame, close               10 s    one thread each
+    model     load, warm up, goldens              150 s    one after the other: each takes the whole machine
+    broker    connect, publish, receive an echo    10 s    one thread
+
+Nothing is published but the echo, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from edge_runtime.config.check import bundle_of
+from edge_runtime.config.plan import Plan
+from edge_runtime.config.schema import CameraConfig, Config, ModelConfig
+from edge_runtime.config.topics import echo_topic
+from edge_runtime.errors import CannotStart, EdgeError
+from edge_runtime.types import Json
+
+if TYPE_CHECKING:
+    from edge_runtime.sources import FrameSource
+    from edge_runtime.types import Frame
+
+CAMERA_S = 10.0
+BROKER_S = 10.0
+MODEL_S = 150.0
+GRACE_S = 5.0  # for closing what was opened
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How one trial went. `says` is what was found, or what is wrong and what to do."""
+
+    kind: str
+    name: str
+    ok: bool
+    says: str
+    seconds: float
+
+    def as_json(self) -> Json:
+        """As `check --online --json` prints it."""
+        return asdict(self)
+
+
+Trial = Callable[[], str]
+
+
+def try_all(config: Config, plan: Plan, tell: Callable[[Finding], None]) -> list[Finding]:
+    """Try everything; `tell` hears of each as it ends. One finding for each camera, each used model and the broker, in that order."""
+    used = {camera.model for camera in config.camera}
+    rows: list[tuple[tuple[str, str], Trial, float]] = []
+    for camera in config.camera:
+        rows.append((("camera", camera.name), lambda camera=camera: try_camera(camera), CAMERA_S))  # type: ignore[misc]
+    for model in config.model:
+        if model.name in used:
+            rows.append((("model", model.name), lambda model=model: try_model(config, model, plan), MODEL_S))  # type: ignore[misc]
+    rows.append((("broker", config.mqtt.url), lambda: try_broker(config, plan), BROKER_S))
+    found: SimpleQueue[Finding] = SimpleQueue()
+    models = [row for row in rows if row[0][0] == "model"]
+    for group in ([row] for row in rows if row[0][0] != "model"):
+        _start(group, found)
+    _start(models, found)
+    return _collect([row[0] for row in rows], found, max(BROKER_S, CAMERA_S, MODEL_S * len(models)) + GRACE_S, tell)
+
+
+def try_camera(camera: CameraConfig) -> str:
+    """What the camera sends. Raises SourceError; CannotStart when it is open and sends nothing."""
+    from edge_runtime.sources import SourceSpec, make_source
+
+    spec = SourceSpec.of(camera)
+    source = make_source(spec)
+    began = time.monotonic()
+    try:
+        source.open()
+        frame = _first_frame(source, began + CAMERA_S)
+        if frame is None:
+            raise CannotStart(f"{spec.shown}: open, but no picture within {CAMERA_S:.0f} s: look at the camera's own page, and at the stream's path")
+        width, height = frame.upright
+        frame.release()
+        info = source.describe()
+    finally:
+        source.close()
+    rate = f", {info.fps:g} frames/s" if info is not None and info.fps else ""
+    codec = f"{info.codec} " if info is not None else ""
+    note = f" ({info.note})" if info is not None and info.note else ""
+    return f"{codec}{width}×{height}{rate}, first picture after {time.monotonic() - began:.1f} s{note}"
+
+
+def try_model(config: Config, model: ModelConfig, plan: Plan) -> str:
+    """How loading went. Raises BundleError, CannotStart."""
+    from edge_runtime.runtime.station import Station
+
+    station = Station(model.name, bundle_of(config, model), plan.engines[model.name])
+    try:
+        station.open()
+    finally:
+        station.close(GRACE_S)
+    engine = plan.engines[model.name]
+    proven = "goldens reproduced" if station.bundle.manifest.golden is not None else "no goldens to prove it on"
+    return f"{station.bundle.manifest.identity}, {engine.workers}×{engine.threads} on {', '.join(engine.providers)}, {proven}"
+
+
+def try_broker(config: Config, plan: Plan) -> str:
+    """How the echo went. Raises ProbeFailed."""
+    from edge_runtime.deliver.probe import probe
+
+    topic = echo_topic(config)
+    seconds = probe(config.mqtt, f"{plan.client_id}-check", topic, BROKER_S)
+    return f"MQTT {config.mqtt.protocol}, echo of {topic} after {1000 * seconds:.0f} ms"
+
+
+def _first_frame(source: FrameSource, end_s: float) -> Frame | None:
+    while (left_s := end_s - time.monotonic()) > 0:
+        frame = source.read(min(0.5, left_s))
+        if frame is not None:
+            return frame
+    return None
+
+
+def _start(rows: Sequence[tuple[tuple[str, str], Trial, float]], found: SimpleQueue[Finding]) -> None:
+    """Run trials one after the other in a thread that nobody waits for: one that hangs must not keep the command from ending."""
+
+    def run() -> None:
+        for (kind, name), trial, _ in rows:
+            began = time.monotonic()
+            try:
+                ok, says = True, trial()
+            except EdgeError as error:
+                ok, says = False, str(error)
+            except Exception as error:  # noqa: BLE001 - a trial that breaks is a finding, and must not silence the others
+                ok, says = False, f"unexpected {type(error).__name__}: {error}"
+            found.put(Finding(kind, name, ok, says, round(time.monotonic() - began, 2)))
+
+    if rows:
+        threading.Thread(target=run, name=f"try-{rows[0][0][0]}", daemon=True).start()
+
+
+def _collect(names: Sequence[tuple[str, str]], found: SimpleQueue[Finding], limit_s: float, tell: Callable[[Finding], None]) -> list[Finding]:
+    """Every finding, in the order of `names`; what did not end in time is one too."""
+    done: dict[tuple[str, str], Finding] = {}
+    end_s = time.monotonic() + limit_s
+    while len(done) < len(names):
+        try:
+            finding = found.get(timeout=max(0.0, end_s - time.monotonic()))
+        except Empty:
+            break
+        done[finding.kind, finding.name] = finding
+        tell(finding)
+    for kind, name in names:
+        if (kind, name) not in done:
+            done[kind, name] = Finding(kind, name, False, f"did not end within {limit_s:.0f} s and was left behind", limit_s)
+            tell(done[kind, name])
+    return [done[name] for name in names]
