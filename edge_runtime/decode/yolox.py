@@ -47,7 +47,9 @@ class YoloxDecoder:
         xyxy, score, label = self._xyxy, self._score, self._label
         found = self._decode(np.ascontiguousarray(raw[0]), self._grid, self._floor, self._keep, xyxy, score, label)
         kept = self._kept[: self._nms(xyxy[:found], score[:found], label[:found], self._iou, CROSS_CLASS_IOU, self._kept)]
-        return Detections(stamp, geometry.to_source(xyxy[kept]), score[kept], label[kept])
+        inside = geometry.to_source(xyxy[kept])
+        seen = (inside[:, 2] > inside[:, 0]) & (inside[:, 3] > inside[:, 1])
+        return Detections(stamp, inside[seen], score[kept][seen], label[kept][seen])
 
     @staticmethod
     def classes_in(size: Size, shapes: Sequence[Sequence[int | str]]) -> int:
