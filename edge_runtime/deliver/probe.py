@@ -62,7 +62,9 @@ class _Echo:
         if address.tls:
             client.tls_set_context(tls_context(self._options.ca, self._options.cert, self._options.key))
         client.connect(address.host, address.port, _KEEPALIVE_S)
-        self._expect("connected", end_s, f"{address} accepts connections but does not answer: is it an MQTT broker, with TLS exactly where url says so?")
+        self._expect(
+            "connected", end_s, f"{address} accepts connections but does not answer: is it an MQTT broker, with TLS exactly where url says so?"
+        )
         self._refuse("connected", "the broker refuses the connection: {}; check [mqtt] username, password, cert and client_id")
         client.subscribe(self._topic, 1)
         self._expect("subscribed", end_s, f"the broker does not answer a subscription to {self._topic}")
@@ -86,11 +88,14 @@ class _Echo:
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
         mqtt5 = self._options.protocol == "5"
-        version = MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311
-        transport = "websockets" if self._options.url.lower().startswith("ws") else "tcp"
         client = Client(
-            CallbackAPIVersion.VERSION2, client_id, clean_session=None if mqtt5 else True, protocol=version, transport=transport, reconnect_on_failure=False
-        )  # fmt: skip
+            CallbackAPIVersion.VERSION2,
+            client_id,
+            clean_session=None if mqtt5 else True,
+            protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
+            transport="websockets" if parse_address(self._options.url).websocket else "tcp",
+            reconnect_on_failure=False,
+        )
         if self._options.username is not None or self._options.password is not None:
             client.username_pw_set(self._options.username, None if self._options.password is None else self._options.password.reveal())
         client.on_connect = lambda _client, _data, _flags, reason, _properties: self._note("connected", reason)
