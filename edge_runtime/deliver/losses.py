@@ -71,11 +71,17 @@ class Losses:
 
     def due(self, now: Tick) -> list[Loss]:
         """Those that have been quiet, or were held long enough."""
-        return [
-            loss
-            for key, loss in self._losses.items()
-            if now.mono_ns - self._grown.get(key, -QUIET_NS) >= QUIET_NS or now.mono_ns - self._begun.get(key, -HELD_NS) >= HELD_NS
-        ]
+        return [loss for key, loss in self._losses.items() if self._due_ns(key) <= now.mono_ns]
+
+    def wait_s(self, now: Tick) -> float:
+        """Seconds until one is due; infinity when nothing is owed."""
+        due_ns = min((self._due_ns(key) for key in self._losses), default=None)
+        return float("inf") if due_ns is None else max(0, due_ns - now.mono_ns) / 1e9
+
+    def _due_ns(self, key: tuple[str, str]) -> int:
+        if key not in self._grown:  # owed by an earlier process
+            return 0
+        return min(self._grown[key] + QUIET_NS, self._begun[key] + HELD_NS)
 
     def copy(self) -> Losses:
         """The same, to go back to when a transaction fails."""

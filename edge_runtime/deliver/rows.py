@@ -98,12 +98,18 @@ class Rows:
         """How many were there."""
         return self._db.executemany("DELETE FROM rows WHERE seq = ?", [(seq,) for seq in seqs]).rowcount if seqs else 0
 
-    def next_victims(self) -> list[Found]:
-        """A few of the oldest rows; gaps last: they are what tells of the others."""
+    def next_victims(self, size: int) -> list[Found]:
+        """The oldest rows that make up `size` bytes, at most a few; gaps last: they are what tells of the others."""
         for condition in ("t.topic NOT LIKE '%/gap'", "1"):
-            query = f"SELECT r.seq, t.topic, r.wall_ns {_JOINED} WHERE {condition} ORDER BY r.seq LIMIT {CHUNK}"
-            if found := self._db.execute(query).fetchall():
-                return [Found(*row) for row in found]
+            query = f"SELECT r.seq, t.topic, r.wall_ns, length(r.body) {_JOINED} WHERE {condition} ORDER BY r.seq LIMIT {CHUNK}"
+            victims: list[Found] = []
+            for seq, topic, wall_ns, length in self._db.execute(query):
+                victims.append(Found(seq, topic, wall_ns))
+                size -= length
+                if size <= 0:
+                    break
+            if victims:
+                return victims
         return []
 
     def aged(self, now: Tick, limit_ns: int) -> list[Found]:

@@ -258,7 +258,8 @@ class Spool:
             told = [each for each in entries if each.topic.endswith("/gap")]  # what tells of losses must not be one
             self._lose([each for each in entries if not each.topic.endswith("/gap")], "full", now)
             return told
-        while self.bytes_used > room and (old := self._table.next_victims()):
+        least = self._budget.soft_pages * PAGE_BYTES // 32  # a little more than needed, so that not every commit has to
+        while self.bytes_used > room and (old := self._table.next_victims(max(least, self.bytes_used - room))):
             self._drop(old, "full", now)
         return entries
 

@@ -35,7 +35,6 @@ BATCH_BYTES = 256_000
 ALIVE_S = 10.0
 EXPIRE_S = 10.0
 IDLE_S = 5.0
-GAP_TURN_S = 1.0  # while a gap is owed
 _ALIVE = "alive"
 
 
@@ -215,7 +214,6 @@ class Recorder:
             self._store(batch, done, now)
         if refill or batch.entries:
             self._read_ahead(now)
-        self._stats = self._spool.stats()
         return not (stopping and self._done >= self._intake.given)
 
     def _must_store(self) -> bool:
@@ -227,8 +225,8 @@ class Recorder:
         """Seconds until something is to be done."""
         if self._stop or self._refill or self._done < self._flush_to:
             return 0.0
-        longest_s = GAP_TURN_S if self._wanted and self._spool.losses else IDLE_S
-        return max(0.0, min(min(self._intake.due_s, self._alive_due_s) - time.monotonic(), longest_s))
+        gap_s = self._spool.losses.wait_s(self._clock.now()) if self._wanted and self._spool.losses else IDLE_S
+        return max(0.0, min(min(self._intake.due_s, self._alive_due_s) - time.monotonic(), gap_s, IDLE_S))
 
     def _add_gaps(self, batch: Batch, now: Tick) -> None:
         """Losses that are due become messages, in the transaction that forgets them."""
@@ -245,6 +243,7 @@ class Recorder:
         alive = {"mono_ns": now.mono_ns, "wall_ns": now.wall_ns, "boot": self._boot}
         batch.state = {**batch.state, _ALIVE: json.dumps(alive)}
         grown = self._spool.commit(batch, now)
+        self._stats = self._spool.stats()
         with self._changed:
             self._backlog.grown(grown)
             self._done = done

@@ -1,0 +1,241 @@
+"""The recorder: what `record` took is on disk within the group commit, and nobody waits for the disk."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.clock import SystemClock
+from edge_runtime.deliver.spool import SpoolOptions
+from edge_runtime.errors import CannotStart
+from edge_runtime.present.envelope import Enveloper
+from edge_runtime.runtime.intake import INCOMING_BYTES, Intake, Item
+from edge_runtime.runtime.pulse import Pulses
+from edge_runtime.runtime.recorder import Recorder
+from edge_runtime.types import ClockState, Envelope, Event, SpooledRow, Tick
+from tests.peers.broker import until
+
+CLOCK = SystemClock()
+ENVELOPER = Enveloper("north", "cam-1", None)
+
+
+@contextmanager
+def recording(path: Path, **options: object) -> Iterator[Recorder]:
+    recorder = Recorder(replace(SpoolOptions(path=path, commit_ms=20), **options), ENVELOPER, Pulses(), CLOCK)  # type: ignore[arg-type]
+    recorder.open()
+    recorder.start()
+    try:
+        yield recorder
+    finally:
+        recorder.close(5.0)
+
+
+def crossing(number: int, stream: str = "s") -> Envelope:
+    return ENVELOPER.wrap(Event("crossing", stream, CLOCK.now(), {"n": number}), ClockState.NTP)
+
+
+def taken(recorder: Recorder, count: int) -> list[SpooledRow]:
+    rows: list[SpooledRow] = []
+
+    def enough() -> bool:
+        while len(rows) < count and (row := recorder.take()) is not None:
+            rows.append(row)
+        return len(rows) >= count
+
+    until(enough, 10, f"{len(rows)} of {count} rows: {recorder.stats()}")
+    return rows
+
+
+def test_record_then_take_then_settle_empties_the_spool(tmp_path: Path) -> None:
+    with recording(tmp_path / "s.db") as recorder:
+        heard = threading.Event()
+        recorder.listen(heard.set)
+        recorder.record([crossing(n) for n in range(200)], {"lane/s": {"total": 200}})
+        assert recorder.flush(5)
+        assert recorder.stats()["depth"] == 200
+        rows = taken(recorder, 200)
+        assert [json.loads(row.body)["data"]["n"] for row in rows] == list(range(200))
+        assert recorder.take() is None
+        assert heard.is_set()
+        recorder.settle([row.seq for row in rows])
+        until(lambda: recorder.stats()["depth"] == 0, 5)
+        assert recorder.drained
+
+
+def test_rewind_offers_what_was_not_settled_and_not_what_was(tmp_path: Path) -> None:
+    with recording(tmp_path / "s.db") as recorder:
+        recorder.record([crossing(n) for n in range(30)], {})
+        rows = taken(recorder, 30)
+        recorder.settle([row.seq for row in rows[:10]])
+        recorder.rewind()
+        assert [row.seq for row in taken(recorder, 20)] == [row.seq for row in rows[10:]]
+
+
+def test_state_is_as_it_was_when_recorded_and_survives(tmp_path: Path) -> None:
+    with recording(tmp_path / "s.db") as recorder:
+        state = {"totals": {"lane1": 1}}
+        recorder.record([crossing(1)], {"lane/s": state})
+        state["totals"]["lane1"] = 99
+    with recording(tmp_path / "s.db") as recorder:
+        assert recorder.saved("lane/s") == {"totals": {"lane1": 1}}
+        assert recorder.saved("lane/other") is None
+        alive = recorder.last_alive()
+        assert alive is not None
+        assert 0 <= time.time_ns() - alive.wall_ns < 60e9
+        assert 0 <= time.monotonic_ns() - alive.mono_ns < 60e9
+
+
+def test_last_alive_of_a_new_spool_is_unknown(tmp_path: Path) -> None:
+    with recording(tmp_path / "s.db") as recorder:
+        assert recorder.last_alive() is None
+
+
+def test_record_from_many_threads_keeps_every_lane_in_order(tmp_path: Path) -> None:
+    with recording(tmp_path / "s.db") as recorder:
+
+        def lane(name: str) -> None:
+            for number in range(300):
+                recorder.record([crossing(number, name)], {f"lane/{name}": {"n": number + 1}})
+
+        threads = [threading.Thread(target=lane, args=(f"s{each}",)) for each in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        rows = taken(recorder, 1200)
+        for name in ("s0", "s1", "s2", "s3"):
+            assert [json.loads(row.body)["data"]["n"] for row in rows if f"/{name}/" in row.topic] == list(range(300))
+
+
+def test_group_commit_makes_few_transactions_of_many_events(tmp_path: Path) -> None:
+    with recording(tmp_path / "s.db", commit_ms=300) as recorder:
+        before = int(recorder.stats()["commits"])
+        for number in range(500):
+            recorder.record([crossing(number)], {"lane/s": {"n": number + 1}})
+        until(lambda: recorder.stats()["depth"] == 500, 10)
+        assert int(recorder.stats()["commits"]) - before <= 5
+
+
+def test_close_stores_what_waits(tmp_path: Path) -> None:
+    with recording(tmp_path / "s.db", commit_ms=5000) as recorder:
+        recorder.record([crossing(1)], {})
+    with recording(tmp_path / "s.db") as recorder:
+        assert len(taken(recorder, 1)) == 1
+
+
+def test_full_spool_becomes_a_gap_message_once_somebody_takes(tmp_path: Path) -> None:
+    with recording(tmp_path / "s.db", max_bytes=1_000_000) as recorder:
+        filler = "x" * 2000
+        for number in range(1000):
+            recorder.record([ENVELOPER.wrap(Event("crossing", "s", CLOCK.now(), {"n": number, "fill": filler}), ClockState.NTP)], {})
+            if number % 20 == 0:
+                assert recorder.flush(5)
+        assert recorder.flush(5)
+        dropped = int(recorder.stats()["dropped"])
+        kept = int(recorder.stats()["depth"])
+        assert dropped + kept == 1000
+        assert recorder.stats()["gaps"] == 0, "nobody takes: no gap is made yet"
+        found: list[SpooledRow] = []
+
+        def told() -> bool:
+            row = recorder.take()
+            if row is not None:
+                recorder.settle([row.seq])
+                if row.topic.endswith("/gap"):
+                    found.append(row)
+            return bool(found)
+
+        until(told, 15)
+        gap = json.loads(found[0].body)
+        assert (gap["type"], gap["stream"]) == ("gap", "s")
+        assert gap["data"]["reason"] == "full"
+        assert gap["data"]["messages"] == dropped
+        assert gap["data"]["from"] <= gap["data"]["to"] <= gap["time"]
+
+
+def test_refused_row_is_buried_and_told_as_a_gap(tmp_path: Path) -> None:
+    with recording(tmp_path / "s.db") as recorder:
+        recorder.record([crossing(1)], {})
+        (row,) = taken(recorder, 1)
+        recorder.settle([], [(row.seq, "not authorized")])
+        (gap,) = taken(recorder, 1)
+        assert json.loads(gap.body)["data"]["reason"] == "refused"
+    connection = sqlite3.connect(tmp_path / "s.db")
+    assert connection.execute("SELECT why FROM dead").fetchall() == [("not authorized",)]
+    connection.close()
+
+
+def test_record_never_waits_for_a_disk_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with recording(tmp_path / "s.db") as recorder:
+        stuck = threading.Event()
+        commit = recorder._spool.commit
+
+        def slow(batch: object, now: Tick) -> object:
+            stuck.wait(20)
+            return commit(batch, now)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(recorder._spool, "commit", slow)
+        filler = "x" * 100_000
+        envelopes = [ENVELOPER.wrap(Event("crossing", "s", CLOCK.now(), {"n": n, "fill": filler}), ClockState.NTP) for n in range(60)]
+        began = time.monotonic()
+        for number, envelope in enumerate(envelopes):
+            recorder.record([envelope], {"lane/s": {"n": number + 1}})
+        assert time.monotonic() - began < 5
+        assert int(recorder.stats()["overflowed"]) > 10
+        stuck.set()
+        assert recorder.flush(10)
+        assert int(recorder.stats()["depth"]) + int(recorder.stats()["dropped"]) == 60
+    with recording(tmp_path / "s.db") as recorder:
+        assert recorder.saved("lane/s") == {"n": 60}, "the state goes on although events were lost"
+
+
+def test_intake_put_when_full_counts_and_keeps_the_bound() -> None:
+    intake = Intake(0.2, 10_000_000)
+    from edge_runtime.deliver.entry import Entry
+
+    entry = Entry("edge/v1/a/b/obs/s/count", b"x" * 100_000, 1, 5, 7)
+    for number in range(100):
+        intake.put(Item([entry], {"n": str(number)}), Tick(0, 0))
+    batch, items = intake.gather()
+    assert sum(each.size for each in batch.entries) <= INCOMING_BYTES
+    assert len(batch.entries) + intake.overflowed == 100
+    assert items == len(batch.entries)
+    assert batch.state == {"n": "99"}
+    (loss,) = batch.lost
+    assert (loss.stream, loss.reason, loss.rows, loss.from_ns) == ("s", "busy", intake.overflowed, 7)
+
+
+def test_open_without_a_folder_cannot_start(tmp_path: Path) -> None:
+    recorder = Recorder(SpoolOptions(path=tmp_path / "nowhere" / "s.db"), ENVELOPER, Pulses(), CLOCK)
+    with pytest.raises(CannotStart, match="does not exist"):
+        recorder.open()
+    recorder.close(1.0)
+
+
+def test_idle_recorder_beats_and_hardly_wakes(tmp_path: Path) -> None:
+    pulses = Pulses()
+    recorder = Recorder(SpoolOptions(path=tmp_path / "s.db"), ENVELOPER, pulses, CLOCK)
+    recorder.open()
+    recorder.start()
+    until(lambda: recorder._thread.native_id is not None, 5)
+    time.sleep(0.3)
+    switches = Path(f"/proc/self/task/{recorder._thread.native_id}/status")
+
+    def count() -> int:
+        return sum(int(line.split()[1]) for line in switches.read_text().splitlines() if "ctxt_switches" in line)
+
+    before = count()
+    time.sleep(1.5)
+    assert count() - before <= 8
+    assert pulses.silent() == []
+    recorder.close(5.0)
+    with pulses._lock:
+        assert "recorder" not in pulses._beats
