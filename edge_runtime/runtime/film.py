@@ -1,0 +1,123 @@
+"""An annotated film: H.264 in an MP4 that plays in browsers and players, in the footage's own time.
+
+The file grows under another name beside the one asked for and takes its name only when it is complete. When anything goes wrong nothing is
+left that could be mistaken for a film.
+"""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import CannotStart
+
+_log = logging.getLogger("edge_runtime.film")
+_TICKS = 90_000  # a second, as MP4 files usually count
+_ENCODERS = (("libx264", {"crf": "21", "preset": "veryfast"}), ("mpeg4", {"qscale": "3"}))  # the first that this build of PyAV has
+
+
+class Film:
+    """A context in which pictures become a film at `path`; `fps` is how fast they come, about. Nothing is opened before the first picture.
+
+    One thread writes. Raises CannotStart when the file cannot be made, or no encoder is there.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self._path = path
+        self._partial = path.with_name(f".{path.name}.partial")
+        self._fps = Fraction(fps).limit_denominator(1001)
+        self._container: Any = None
+        self._stream: Any = None
+        self._size = (0, 0)
+        self._first_ns = 0
+        self._last_pts = -1
+
+    def __enter__(self) -> Film:
+        return self
+
+    def write(self, picture: NDArray[np.uint8], mono_ns: int) -> None:
+        """Append a picture [h, w, 3], BGR, seen at `mono_ns`. Raises ValueError when its size is not the first one's."""
+        if self._container is None:
+            self._open(picture, mono_ns)
+        if picture.shape[:2] != self._size:
+            raise ValueError(f"{self._path}: the film is {self._size[1]}×{self._size[0]}, this picture {picture.shape[1]}×{picture.shape[0]}")
+        frame = self._frame(picture)
+        pts = max(self._last_pts + 1, round((mono_ns - self._first_ns) * _TICKS / 1e9))
+        frame.pts, frame.time_base = pts, Fraction(1, _TICKS)
+        self._last_pts = pts
+        self._container.mux(self._stream.encode(frame))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._container is None:
+            if kind is None:
+                _log.warning("%s: no picture came, so no film was written", self._path)
+            return
+        complete = False
+        try:
+            if kind is None:
+                self._container.mux(self._stream.encode(None))
+                complete = True
+        finally:
+            self._finish(complete)
+
+    def _finish(self, complete: bool) -> None:
+        try:
+            self._container.close()  # writes the index, without which an MP4 is nothing
+        except OSError:
+            if complete:
+                self._partial.unlink(missing_ok=True)
+                raise
+        if complete:
+            self._partial.replace(self._path)
+        else:
+            self._partial.unlink(missing_ok=True)
+
+    def _open(self, picture: NDArray[np.uint8], mono_ns: int) -> None:
+        import av
+
+        height, width = picture.shape[:2]
+        try:
+            container = av.open(str(self._partial), "w", format="mp4")
+        except OSError as error:
+            raise CannotStart(f"{self._path}: the film cannot be written here: {error}") from error
+        try:
+            self._stream = self._add_stream(container, width + width % 2, height + height % 2)
+        except BaseException:
+            container.close()
+            self._partial.unlink(missing_ok=True)
+            raise
+        self._container, self._size, self._first_ns = container, (height, width), mono_ns
+
+    def _add_stream(self, container: Any, width: int, height: int) -> Any:
+        import av
+
+        for name, options in _ENCODERS:
+            if name not in av.codecs_available:
+                continue
+            if name != _ENCODERS[0][0]:
+                _log.warning("%s: this PyAV has no %s: encoding with %s, which browsers do not play", self._path, _ENCODERS[0][0], name)
+            stream = container.add_stream(name, rate=self._fps, options=options)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.codec_context.time_base = Fraction(1, _TICKS)
+            stream.codec_context.colorspace = 1  # BT.709, limited range: say so, or players guess by the picture's size
+            stream.codec_context.color_primaries = 1
+            stream.codec_context.color_trc = 1
+            stream.codec_context.color_range = 1
+            return stream
+        raise CannotStart(f"{self._path}: PyAV has none of the encoders {', '.join(name for name, _ in _ENCODERS)}: install a build of av that does")
+
+    def _frame(self, picture: NDArray[np.uint8]) -> Any:
+        """The picture as the encoder takes it: even sides (the last row or column twice), BT.709."""
+        import av
+
+        height, width = self._size
+        if height % 2 or width % 2:
+            picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")
+        return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
