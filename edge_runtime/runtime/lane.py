@@ -246,8 +246,14 @@ class Lane:
                 break
             self._in_flight.release()
             self._finish_job(job)
-        now = self._last if self._replay else max(self._last, self._clock.now())
-        self._emit(self.analysis.finish(now), checkpoint=True)
+        self._emit(self.analysis.finish(self._end()), checkpoint=True)
+
+    def _end(self) -> Tick:
+        """The end of what was seen: now, or of footage the end of its last frame."""
+        if not self._replay:
+            return max(self._last, self._clock.now())
+        shown_ns = round(1e9 / self.camera.fps)
+        return Tick(self._last.mono_ns + shown_ns, self._last.wall_ns + shown_ns)
 
     def _finish_job(self, job: _Job) -> None:
         self._last = Tick(job.stamp.mono_ns, job.stamp.wall_ns)
