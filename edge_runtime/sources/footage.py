@@ -68,7 +68,7 @@ class FootageSource:
     def read_shot(self) -> Shot:
         """The next selected picture with its media time. Raises Exhausted, Unsupported."""
         if self._stream is None:
-            raise Exhausted(f"{self._path}: not open")
+            raise Disconnected(f"{self._path}: not open")
         try:
             shot = self._stream.read()
         except Disconnected as error:

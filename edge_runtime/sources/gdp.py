@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -71,17 +72,17 @@ def parse_header(data: bytes) -> Header:
 
 def parse_caps(text: str) -> Caps:
     """GStreamer's caps. Raises Unsupported for anything but raw video in one of our formats."""
+    text = text.strip("\0")
     fields = dict(re.findall(r"([\w-]+)=\(\w+\)\"?([^,;\"]+)", text))
     try:
         pixels = FORMATS[fields["format"]]
         size = Size(int(fields["width"]), int(fields["height"]))
-    except (KeyError, ValueError):
-        raise Unsupported(f"expected raw video from the pipeline, found {text.strip(chr(0))[:200]}") from None
+        fps = Fraction(fields.get("framerate", "0"))
+    except (KeyError, ValueError, ZeroDivisionError):
+        raise Unsupported(f"expected raw video from the pipeline, found {text[:200]}") from None
     if not 0 < size.width * size.height <= LARGEST_PIXELS:
         raise Unsupported(f"a picture of {size.width}x{size.height}: expected at most {LARGEST_PIXELS} pixels; scale it down in the pipeline")
-    numerator, _, denominator = fields.get("framerate", "0/1").partition("/")
-    fps = int(numerator) / int(denominator or 1)
-    return Caps(pixels, size, _color(fields.get("colorimetry", ""), pixels, size), fps or None)
+    return Caps(pixels, size, _color(fields.get("colorimetry", ""), pixels, size), float(fps) or None)
 
 
 def buffer_bytes(caps: Caps) -> int:

@@ -12,6 +12,7 @@ import fcntl
 import os
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from edge_runtime.errors import Disconnected, Unsupported
+from edge_runtime.errors import Disconnected, SourceError, Unsupported
 from edge_runtime.sources.cadence import Cadence, RateMeter
 from edge_runtime.sources.gdp import BUFFER, CAPS, FORMATS, HEADER_BYTES, Caps, Header, buffer_bytes, parse_caps, parse_header, planes_of
 from edge_runtime.sources.spec import SourceSpec, SourceStats, StreamInfo
@@ -31,6 +32,8 @@ from edge_runtime.types import Frame, Stamp, Tick
 
 OPEN_S = 7.0
 _KILL_S = 1.0
+_LAUNCH = "gst-launch-1.0"
+_WORDS = 32
 _NS = 1_000_000_000
 _LARGEST_TEXT = 65_536  # caps and events are a few hundred bytes
 _PIPE_BYTES = 1 << 20
@@ -46,7 +49,7 @@ class GstSource:
         self._spec = spec
         self._tally = Tally()
         self._process: subprocess.Popen[bytes] | None = None
-        self._words: deque[str] = deque(maxlen=4)
+        self._words: deque[str] = deque(maxlen=_WORDS)
         self._caps: Caps | None = None
         self._info: StreamInfo | None = None
         self._begin()
@@ -57,20 +60,10 @@ class GstSource:
         self._begin()
         arguments = self._arguments()
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _LEASH, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
-        except OSError as error:
-            raise Disconnected(f"{self._spec.shown}: cannot start a process: {error.strerror}") from None
-        for stream in (self._process.stdout, self._process.stderr):
-            assert stream is not None
-            os.set_blocking(stream.fileno(), False)
-        _widen(self._process)
-        deadline = time.monotonic() + OPEN_S
-        while self._caps is None:
-            if self._step(deadline) is None and time.monotonic() >= deadline:
-                self.close()
-                raise Disconnected(f"{self._spec.shown}: the pipeline gave no picture within {OPEN_S:g} s")
+            self._start(arguments)
+        except SourceError:
+            self.close()
+            raise
 
     def read(self, timeout: float) -> Frame | None:
         """The next selected frame, None when none came within `timeout` seconds. Raises Disconnected when the pipeline ends."""
@@ -126,8 +119,10 @@ class GstSource:
             raise Unsupported(f"{self._spec.shown}: {error}: expected a pipeline as gst-launch-1.0 takes it") from None
         if not pipeline:
             raise Unsupported("gst: without a pipeline; expected for example gst:v4l2src device=/dev/video0")
+        if shutil.which(_LAUNCH) is None:
+            raise Unsupported(f"{self._spec.shown}: {_LAUNCH} is not installed; install GStreamer's tools, or use another kind of source")
         ours = f"video/x-raw,format=(string){{{','.join(FORMATS)}}}"
-        return ["gst-launch-1.0", "-q", *pipeline, "!", "videoconvert", "!", ours, "!", "gdppay", "!", "fdsink", "fd=1", "sync=false"]
+        return [_LAUNCH, "-q", *pipeline, "!", "videoconvert", "!", ours, "!", "gdppay", "!", "fdsink", "fd=1", "sync=false"]
 
     def _step(self, deadline: float) -> Header | None:
         """The next complete message (its payload is in `_payload`), None at the deadline. Partial ones are kept."""
@@ -213,6 +208,21 @@ class GstSource:
 
     # -- the process ---------------------------------------------------------------------------------------------------------
 
+    def _start(self, arguments: list[str]) -> None:
+        leash = [sys.executable, "-I", "-S", "-c", _LEASH]
+        try:
+            self._process = subprocess.Popen([*leash, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        except OSError as error:
+            raise Disconnected(f"{self._spec.shown}: cannot start a process: {error.strerror}") from None
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream is not None
+            os.set_blocking(stream.fileno(), False)
+        _widen(self._process)
+        deadline = time.monotonic() + OPEN_S
+        while self._caps is None:
+            if self._step(deadline) is None and time.monotonic() >= deadline:
+                raise Disconnected(f"{self._spec.shown}: the pipeline gave no picture within {OPEN_S:g} s")
+
     def _listen(self) -> None:
         assert self._process is not None and self._process.stderr is not None
         text = (self._process.stderr.read() or b"").decode(errors="replace")
@@ -225,10 +235,19 @@ class GstSource:
         self._listen()
         code = self._process.returncode
         how = "closed its output" if code is None else f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-        words = next((line for line in self._words if "ERROR" in line or "Error" in line), self._words[-1] if self._words else "")
-        if "No such file" in words and "execvp" in words:
-            words = "gst-launch-1.0 is not installed"
-        return f"{self._spec.shown}: the pipeline {how}" + (f": {self._spec.clean(words.strip())}" if words else "")
+        words = _reason(list(self._words))
+        return f"{self._spec.shown}: the pipeline {how}" + (f": {self._spec.clean(words)}" if words else "")
+
+
+def _reason(words: list[str]) -> str:
+    """The line that names the cause, with the last of the lines that explain it: gst-launch reports every consequence too."""
+    for mark in ("ERROR: from element", "erroneous pipeline", "ERROR"):
+        for index, line in enumerate(words):
+            if mark in line:
+                details = words[index + 1 : index + 4]
+                detail = details[-1].strip() if mark.endswith("element") and details[:1] == ["Additional debug info:"] else ""
+                return f"{line.strip()} {detail}".strip()
+    return words[-1].strip() if words else ""
 
 
 def _widen(process: subprocess.Popen[bytes]) -> None:

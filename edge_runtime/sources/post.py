@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 from typing import Any
 
 from edge_runtime.sources.spec import SourceStats, StreamInfo
@@ -26,6 +27,7 @@ from edge_runtime.types import Size
 
 Letter = dict[str, Any]
 LARGEST = 16_384
+_FD_BYTES = struct.calcsize("i")
 
 
 def send(sock: socket.socket, kind: str, **fields: Any) -> None:
@@ -35,19 +37,26 @@ def send(sock: socket.socket, kind: str, **fields: Any) -> None:
 
 def send_with_fd(sock: socket.socket, fd: int, kind: str, **fields: Any) -> None:
     """As `send`, with a file descriptor that the receiver gets a copy of."""
-    socket.send_fds(sock, [_encoded(kind, fields)], [fd], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))]
+    sock.sendmsg([_encoded(kind, fields)], rights, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 def receive(sock: socket.socket) -> tuple[Letter, int | None] | None:
-    """The next letter and the descriptor that came with it; None when the far end is gone. Call it when the socket is readable."""
+    """The next letter and the descriptor that came with it; None when the far end is gone. Raises BlockingIOError when there is none yet."""
+    # Not socket.recv_fds: it forgets its flags.
+    flags = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
     try:
-        data, fds, _, _ = socket.recv_fds(sock, LARGEST, 1, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, _, _ = sock.recvmsg(LARGEST, socket.CMSG_SPACE(_FD_BYTES), flags)
     except ConnectionResetError:
         return None
     if not data:
         return None
+    fd: int | None = None
+    for level, kind, payload in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            (fd,) = struct.unpack_from("i", payload)
     letter: Letter = json.loads(data)
-    return letter, fds[0] if fds else None
+    return letter, fd
 
 
 def stats_to_wire(stats: SourceStats) -> list[Any]:

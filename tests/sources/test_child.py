@@ -92,6 +92,7 @@ def frame(seq: int, value: int = 0, size: tuple[int, int] = (8, 6)) -> Frame:
 def test_beats_come_while_wanted_and_the_main_thread_turns(ends: tuple[Courier, Far, Still]) -> None:
     courier, far, source = ends
     assert far.hear("beat", 0.3) is None, "nobody asked"
+    courier.turned()
     send(far.sock, "want", n=1)
     letter = far.hear("beat")
     assert letter is not None
@@ -164,7 +165,7 @@ def test_daemon_that_takes_no_letters_loses_no_slot(ends: tuple[Courier, Far, St
     send(far.sock, "want", n=1)
     time.sleep(0.2)
     courier.offer(frame(1))  # must not fail
-    letter = far.hear("frame", 5)  # taking letters makes room
+    letter = far.hear("frame", 1)  # taking letters makes room
     if letter is None:
         courier.offer(frame(2))
         letter = far.hear("frame", 5)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.errors import Exhausted, Unsupported
+from edge_runtime.errors import Disconnected, Exhausted, Unsupported
 from edge_runtime.sources import Footage, SourceSpec, footage_path, is_live, make_footage, make_source
 from edge_runtime.types import ColorSpec, Frame, Matrix, PixelFormat, Size
 from tests.sources.clips import cut, make_clip, number_of, rotate_clockwise
@@ -300,7 +300,7 @@ def test_reading_again_gives_the_same(tmp_path: Path) -> None:
     first, second = read_all(source), read_all(source)
     assert [frame.stamp for frame in first] == [frame.stamp for frame in second]
     assert source.stats().selected == 20
-    with pytest.raises(Exhausted):
+    with pytest.raises(Disconnected, match="not open"):
         source.read(0)
 
 

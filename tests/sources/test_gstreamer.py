@@ -97,7 +97,8 @@ def read(source: GstSource, count: int) -> list[Frame]:
 @pytest.mark.parametrize("size", [Size(641, 361), Size(66, 50), Size(3, 5)])
 @pytest.mark.parametrize("name", ["I420", "Y42B", "NV12", "YUY2", "BGR", "GRAY8"])
 def test_every_format_has_the_pixels_that_gstreamer_drew(name: str, size: Size) -> None:
-    drawn = f"videotestsrc pattern=solid-color foreground-color=0xff204080 num-buffers=2 ! video/x-raw,format={name},width={size.width},height={size.height}"
+    caps = f"video/x-raw,format={name},width={size.width},height={size.height}"
+    drawn = f"videotestsrc pattern=solid-color foreground-color=0xff204080 num-buffers=2 ! {caps}"
     with opened(drawn) as source:
         frame = read(source, 1)[0]
         assert frame.size == size
@@ -150,7 +151,7 @@ def test_read_returns_none_when_the_pipeline_is_silent_and_takes_up_a_partial_pi
     ("pipeline", "why"),
     [
         ("nosuchelement", 'no element "nosuchelement"'),
-        ("filesrc location=/no/such/file ! decodebin", "ended with status 1: .*/no/such/file|No such file"),
+        ("filesrc location=/no/such/file ! decodebin", "Resource not found.*/no/such/file"),
         ("rtspsrc location=rtsp://viewer:s3cret@127.0.0.1:1/x ! decodebin", "ended with status"),
         ("audiotestsrc", "could not link"),
         ("videotestsrc num-buffers=0", "ended with status 0"),
@@ -167,6 +168,7 @@ def test_pipeline_that_fails_says_why(pipeline: str, why: str) -> None:
     source.close()
 
 
+@needs_gstreamer
 @pytest.mark.parametrize(("pipeline", "why"), [("", "without a pipeline"), ("a 'b", "No closing quotation")])
 def test_text_that_is_no_pipeline(pipeline: str, why: str) -> None:
     with pytest.raises(Unsupported, match=why):
@@ -183,7 +185,7 @@ def test_no_shell_reads_the_pipeline(tmp_path: Path) -> None:
 
 def test_missing_gstreamer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(Disconnected, match=r"gst-launch-1\.0 is not installed"):
+    with pytest.raises(Unsupported, match=r"gst-launch-1\.0 is not installed"):
         GstSource(spec("videotestsrc")).open()
 
 
