@@ -28,6 +28,7 @@ class DaemonProcess:
         self._more = more
         self._env = {**os.environ, **(env or {})}
         self._process: subprocess.Popen[str] | None = None
+        self._listeners: list[threading.Thread] = []
 
     def __enter__(self) -> DaemonProcess:
         self.start()
@@ -45,7 +46,9 @@ class DaemonProcess:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self._env)
         for stream in (self._process.stderr, self._process.stdout):
             assert stream is not None
-            threading.Thread(target=self._listen, args=(stream,), daemon=True).start()
+            listener = threading.Thread(target=self._listen, args=(stream,), daemon=True)
+            listener.start()
+            self._listeners.append(listener)
         end = time.monotonic() + READY_LIMIT_S
         while not self.ready_line:
             if self._process.poll() is not None or time.monotonic() > end:
@@ -54,11 +57,12 @@ class DaemonProcess:
             time.sleep(0.02)
 
     def _listen(self, stream: TextIO) -> None:
-        for line in stream:
-            if line.startswith("ready:"):
-                self.ready_line = line.rstrip()
-            else:
-                self.log.append(line.rstrip())
+        with stream:
+            for line in stream:
+                if line.startswith("ready:"):
+                    self.ready_line = line.rstrip()
+                else:
+                    self.log.append(line.rstrip())
 
     @property
     def pid(self) -> int:
@@ -91,6 +95,8 @@ class DaemonProcess:
             children = self.children()
             self._process.kill()
         self._process.wait(10)
+        for listener in self._listeners:
+            listener.join(10)
         left = psutil.wait_procs(children, timeout=10)[1]
         for child in left:
             child.kill()

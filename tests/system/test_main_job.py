@@ -47,7 +47,7 @@ def test_drain_on_sigterm_closes_windows_says_goodbye_and_leaves_no_child(
     tmp_path: Path, bundle: Path, broker: Broker, server: RtspServer
 ) -> None:
     messages = broker.subscribe("edge/v1/#")
-    config = write_config(tmp_path, broker_url=broker.url, bundle=bundle, cameras=[camera_table("main", server.url("/main"), interval="1h")])
+    config = write_config(tmp_path, broker_url=broker.url, bundle=bundle, cameras=[camera_table("main", server.url("/main"), interval="24h")])
     with DaemonProcess(config) as daemon:
         wait_for(lambda: _json(messages, "obs/main/crossing"), 60, "a crossing")
         children = daemon.children()
@@ -65,7 +65,7 @@ def test_kill_and_restart_totals_go_on_the_window_is_partial_and_the_time_down_i
     tmp_path: Path, bundle: Path, broker: Broker, server: RtspServer
 ) -> None:
     messages = broker.subscribe("edge/v1/#")
-    config = write_config(tmp_path, broker_url=broker.url, bundle=bundle, cameras=[camera_table("main", server.url("/main"), interval="1h")])
+    config = write_config(tmp_path, broker_url=broker.url, bundle=bundle, cameras=[camera_table("main", server.url("/main"), interval="24h")])
     with DaemonProcess(config):
         wait_for(lambda: len(_json(messages, "obs/main/crossing")) >= 3, 60, "three crossings")
         time.sleep(0.5)  # the group commit window: what was published is on disk
@@ -80,8 +80,8 @@ def test_kill_and_restart_totals_go_on_the_window_is_partial_and_the_time_down_i
         assert daemon.stop() == 0
     crossings = {crossing["id"]: crossing for crossing in _json(messages, "obs/main/crossing")}
     counts = {count["id"]: count for count in _json(messages, "obs/main/count") if count["data"]["dir"] == "forward"}
-    assert len(counts) == 2, "the interrupted window and the one that the drain closed"
     assert all(count["partial"] for count in counts.values())
+    assert sum(count["seen"]["blind_s"] for count in counts.values()) >= 2, "the time down was not seen"
     assert sum(sum(count["data"]["counts"].values()) for count in counts.values()) == len(crossings)
     assert [count["data"]["total"] for count in counts.values()][-1] == len(crossings)
     assert len({crossing["data"]["track"] for crossing in crossings.values()}) == len(crossings), "ids are never given twice"
