@@ -86,6 +86,11 @@ class Line:
         except GARBLED as error:
             self._news.put(Ended(f"the broker sent what is no MQTT ({type(error).__name__}: {error})"))
 
+    @property
+    def has_news(self) -> bool:
+        """Whether `news` would tell something."""
+        return not self._news.empty()
+
     def news(self) -> list[News]:
         """What came since the last call, in order."""
         found: list[News] = []
@@ -186,4 +191,4 @@ def _ending(flags: Any, reason: Any) -> str:
     if flags.is_disconnect_packet_from_server:
         text = f"the broker ended the connection: {reason}"
         return text + ": is there another client with this client_id?" if reason.value == 0x8E else text
-    return f"the connection was lost ({reason})" if reason.is_failure else "disconnected"
+    return "the connection was lost" if reason.is_failure else "disconnected"

@@ -116,6 +116,8 @@ class MqttSink:
         return found
 
     def wait(self, timeout: float) -> None:
+        if self._line is not None and self._line.has_news:
+            return  # a publish found the line broken
         poll = select.poll()
         poll.register(self._wake_out, select.POLLIN)
         sock: Any = None if self._line is None else self._line.client.socket()

@@ -25,6 +25,7 @@ from edge_runtime.errors import CannotStart, SpoolError
 from edge_runtime.types import Tick
 
 NOW = Tick(10**12, 1_793_872_800 * 10**9)
+ROOT = Path(__file__).parents[2]
 TOPIC = "edge/v1/north/cam-1/obs/s/crossing"
 
 
@@ -74,30 +75,36 @@ def test_seq_is_not_given_again_after_everything_was_settled(tmp_path: Path) -> 
     spool.close()
 
 
-def test_seq_skips_ahead_after_an_unclean_stop(tmp_path: Path) -> None:
-    code = (
-        "import os, sys; from pathlib import Path; from tests.deliver.test_spool import *;"
-        "s = opened(Path(sys.argv[1])); s.commit(Batch([entry(1)]), NOW); os.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "s.db")], check=False, cwd=Path(__file__).parents[2])
-    spool = opened(tmp_path / "s.db")
-    spool.commit(Batch([entry(2)]), NOW)
-    assert [row.seq for row in spool.read(TOPIC, 0, 9, NOW)] == [1, 2 + SKIP_AFTER_UNCLEAN]
-    spool.close()
-
-
 WRITER = """
 import json, sys
 from pathlib import Path
-from tests.deliver.test_spool import Batch, NOW, entry, opened
-spool = opened(Path(sys.argv[1]))
+from edge_runtime.deliver.entry import Batch, Entry
+from edge_runtime.deliver.spool import Spool, SpoolOptions
+from edge_runtime.types import Tick
+spool = Spool(SpoolOptions(path=Path(sys.argv[1])))
+spool.open()
 total = json.loads(spool.saved.get("total", "0"))
 while True:
     for size in (1, 7, 30):
+        numbers = range(total + 1, total + size + 1)
+        entries = [Entry("edge/v1/north/cam-1/obs/s/crossing", b'{"v":1,"n":%d}' % n, 0, 0, 0) for n in numbers]
         total += size
-        spool.commit(Batch([entry(total - size + 1 + n) for n in range(size)], {"total": str(total)}), NOW)
+        spool.commit(Batch(entries, {"total": str(total)}), Tick(0, 0))
         print(total, flush=True)
 """
+
+
+def test_seq_skips_ahead_after_an_unclean_stop(tmp_path: Path) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "s.db")], stdout=subprocess.PIPE, cwd=ROOT)
+    assert writer.stdout is not None and writer.stdout.readline()
+    writer.kill()
+    writer.wait()
+    writer.stdout.close()
+    spool = opened(tmp_path / "s.db")
+    last = int(spool.saved["total"])
+    spool.commit(Batch([entry(last + 1)]), NOW)
+    assert [row.seq for row in spool.read(TOPIC, last - 1, 9, NOW)] == [last, last + 1 + SKIP_AFTER_UNCLEAN]
+    spool.close()
 
 
 @pytest.mark.system
@@ -106,9 +113,7 @@ def test_commit_sigkill_at_random_moments_keeps_totals_and_rows_in_agreement(tmp
     moments = random.Random(7)
     said = 0
     for _ in range(8):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2], env=os.environ
-        )
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert writer.stdout is not None
         first = writer.stdout.readline()
         time.sleep(moments.uniform(0, 0.08))
