@@ -115,7 +115,14 @@ def _invalid(text: str, name: str, line: int, kind: str, message: str) -> Config
         return _written_twice(name, places.twice)
     sentence = _SENTENCES.get(kind) or _plain(message)
     if kind == "UnexpectedCharError":
-        sentence = "the value is missing" if "\\x00" in message else f'{sentence}; a text needs quotes, as in name = "north"'
+        if r"'\x00'" in message:
+            sentence = "the file ends where a value, a ] or a } is missing"
+        elif r"'\n'" in message or r"'\r'" in message:
+            sentence = "the value is missing"
+        else:
+            sentence = f'{sentence}; a text needs quotes, as in name = "north"'
+    elif kind == "InvalidControlChar" and r"\u000a" in message:
+        sentence = "a quote is not closed in this line"
     return _wrong(name, line, f"not valid TOML: {sentence}")
 
 

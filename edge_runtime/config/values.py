@@ -6,7 +6,6 @@ what was expected and what to do.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import stat
@@ -18,15 +17,16 @@ from urllib.parse import parse_qsl, urlsplit
 from edge_runtime.config.tree import Node, one_of, suggest
 from edge_runtime.options import Secret
 
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+", re.ASCII)
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])", re.ASCII)
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(B|kB|KB|MB|GB|KiB|MiB|GiB)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(B|kB|KB|MB|GB|KiB|MiB|GiB)", re.ASCII)
 _BYTES = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_SECRET_BYTES = 4096
 
+MAX_MAGNITUDE = 1e300
 MQTT_SCHEMES = ("mqtt", "mqtts", "ws", "wss")
 
 
@@ -42,7 +42,7 @@ def parse_duration(value: Any, spec: Mapping[str, Any], base: Path) -> float:  #
     """Seconds from "90s", "5m", "1h30m", "7d", "500ms"."""
     low, high = spec["low"] or 0.0, spec["high"] or 366 * 86400.0
     expected = f'expected a duration such as "30s", "5m" or "1h30m", {show_duration(low)} to {show_duration(high)}'
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+    if is_number(value):
         raise Wrong(f'{expected}; did you mean "{value:g}s"?')
     if not isinstance(value, str) or len(value) > 40 or not _DURATION.fullmatch(value):
         raise Wrong(expected)
@@ -54,6 +54,11 @@ def parse_duration(value: Any, spec: Mapping[str, Any], base: Path) -> float:  #
     if not low <= seconds <= high:
         raise Wrong(expected)
     return seconds
+
+
+def is_number(value: Any) -> bool:
+    """A number that means something: no truth value, no NaN, nothing that only a whole number can hold."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -MAX_MAGNITUDE < value < MAX_MAGNITUDE
 
 
 def show_duration(seconds: float) -> str:
@@ -106,7 +111,7 @@ def parse_lonlat(value: Any, spec: Mapping[str, Any], base: Path) -> tuple[float
     """Longitude and latitude in degrees, the order of GeoJSON."""
     expected = "expected [longitude, latitude] in degrees, such as [-4.728, 41.655]"
     raw = [node.value if isinstance(node, Node) else node for node in value] if isinstance(value, list) else []
-    if len(raw) != 2 or not all(isinstance(each, (int, float)) and not isinstance(each, bool) and math.isfinite(each) for each in raw):
+    if len(raw) != 2 or not all(is_number(each) for each in raw):
         raise Wrong(expected)
     lon, lat = float(raw[0]), float(raw[1])
     if not (-180 <= lon <= 180 and -90 <= lat <= 90):

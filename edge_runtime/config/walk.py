@@ -9,7 +9,6 @@ path is remembered as bad, and such a config is never handed out.
 
 from __future__ import annotations
 
-import math
 import re
 import types
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from edge_runtime.config.absent import absent_key, absent_value
 from edge_runtime.config.hints import Option, default_of, expectation, fields_of, has_default, header, homes, table_type
 from edge_runtime.config.tree import Node, Path, describe, nearest, show, suggest
-from edge_runtime.config.values import KINDS, Wrong
+from edge_runtime.config.values import KINDS, Wrong, is_number
 from edge_runtime.errors import Problem
 from edge_runtime.options import ID_PATTERN
 
@@ -27,7 +26,6 @@ T = TypeVar("T")
 BAD: Any = object()  # what a value came to when a problem was noted
 
 MAX_ITEMS = 4096  # of one list: far more cameras, lines or corners than a device can have
-_MAX_MAGNITUDE = 1e300  # beyond it no option means anything, and float() of a whole number may overflow
 
 
 class Walk:
@@ -87,8 +85,10 @@ class Walk:
         inner = get_args(hint)
         endless = inner[-1] is Ellipsis
         expected = f"tables, each written as {header(_keys(path))}" if table_type(hint) else expectation(hint, spec)
+        if isinstance(node.value, dict) and table_type(hint):
+            return self._wrong(path, f"[{'.'.join(_keys(path))}] stands in single brackets: expected {expected}", bare=True)
         if not isinstance(node.value, list):
-            return self._wrong(path, f"expected {expected}", shown="[ … ] in single brackets" if isinstance(node.value, dict) else show(node.value))
+            return self._wrong(path, f"expected {expected}", shown=show(node.value))
         count = len(node.value)
         if count > MAX_ITEMS:
             return self._wrong(path, f"expected at most {MAX_ITEMS} values, found {count}")
@@ -152,17 +152,15 @@ def _scalar(hint: Any, spec: Mapping[str, Any], value: Any) -> tuple[bool, Any]:
     if hint is bool:
         return isinstance(value, bool), value
     if hint in (int, float):
-        if isinstance(value, bool) or not isinstance(value, (int, float) if hint is float else int) or not _within(spec, value):
-            return False, None
-        return True, hint(value)
+        fits = is_number(value) and (hint is float or isinstance(value, int)) and _within(spec, value)
+        return fits, hint(value) if fits else None
     fits = isinstance(value, str) and value.strip() != "" and all(ord(char) >= 32 and ord(char) != 127 for char in value)
     return fits and (spec.get("pattern") is None or re.fullmatch(spec["pattern"], value) is not None), value
 
 
 def _within(spec: Mapping[str, Any], value: float) -> bool:
     low, high = spec.get("low"), spec.get("high")
-    finite = -_MAX_MAGNITUDE < value < _MAX_MAGNITUDE and math.isfinite(value)
-    return finite and (low is None or value >= low) and (high is None or value <= high)
+    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _meant(hint: Any, spec: Mapping[str, Any], value: Any) -> str:
