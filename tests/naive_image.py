@@ -103,10 +103,43 @@ def laid_out(canvas: Real, image: ImageInput) -> Real:
     return (value if image.layout == "NCHW" else value.transpose(1, 2, 0))[None]
 
 
-def mix(planes: tuple[NDArray[np.uint8], ...], matrix: NDArray[Any]) -> Real:
-    """[3, h, w] of the kernel: clip(m₀ a + m₁ b + m₂ c + m₃, m₄, m₅) by row of the matrix."""
-    a, b, c = (plane.astype(np.float64) for plane in planes)
-    return np.stack([np.clip(m[0] * a + m[1] * b + m[2] * c + m[3], m[4], m[5]) for m in matrix.astype(np.float64)])
+def resampled(planes: Any, layout: Any, rows: Any, columns: Any, matrix: Any) -> Real:
+    """[3, h, w] of the kernel, an output sample at a time, straight from its docstring."""
+    (upper_lower, down), (left, across, parts) = rows, columns
+    height, width = down.shape[1], across.shape[1]
+    out = np.zeros((3, height, width))
+    for i in range(height):
+        for j in range(width):
+            component = [0.0, 0.0, 0.0]
+            for c, (p, step) in enumerate(parts):
+                if p < 0:
+                    continue
+                corners = []
+                for side in (0, 1):
+                    start = int(upper_lower[p, side, i]) * layout[p, 0] + layout[p, 1] + int(left[c, j])
+                    near = float(planes[p][start])
+                    far = float(planes[p][start + step]) if across[c, j] > 0 else 0.0
+                    corners.append(near + (far - near) * float(across[c, j]) if across[c, j] > 0 else near)
+                component[c] = corners[0] + (corners[1] - corners[0]) * float(down[p, i])
+            for k in range(3):
+                m = [float(each) for each in matrix[k]]
+                out[k, i, j] = min(max(m[0] * component[0] + m[1] * component[1] + m[2] * component[2] + m[3], m[4]), m[5])
+    return out
+
+
+def covered(polygon: Any, size: Size) -> tuple[NDArray[np.bool_], Real]:
+    """By pixel [h, w]: whether its centre is inside the polygon of fractions (even-odd), and how far it is from the nearest edge."""
+    x, y = np.meshgrid(np.arange(size.width) + 0.5, np.arange(size.height) + 0.5)
+    inside = np.zeros(x.shape, bool)
+    distance = np.full(x.shape, np.inf)
+    corners = [(fx * size.width, fy * size.height) for fx, fy in polygon]
+    for (x1, y1), (x2, y2) in zip(corners, corners[1:] + corners[:1], strict=True):
+        if y1 != y2:
+            inside ^= ((y1 > y) != (y2 > y)) & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
+        length = (x2 - x1) ** 2 + (y2 - y1) ** 2
+        along = np.clip(((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / length, 0, 1) if length else np.zeros(x.shape)
+        distance = np.minimum(distance, np.hypot(x - x1 - along * (x2 - x1), y - y1 - along * (y2 - y1)))
+    return inside, distance
 
 
 # -- frames --------------------------------------------------------------------------------------------------------------------

@@ -14,33 +14,40 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.prepare.fit import Box
+from edge_runtime.prepare.fit import Box, turned
 from edge_runtime.types import Frame, Polygon, Size
-
-_SHIFT = 4  # cv2 takes corners in 1/16 pixel
 
 
 def hidden_pixels(mask: Sequence[Polygon], stored: Size, rotation: int) -> NDArray[np.uint8] | None:
     """Raster [h, w] of the stored picture (before rotation): 255 where hidden, else 0; None when nothing is.
 
-    A pixel is hidden when a polygon covers its centre or its edge passes through it. Polygons add up; one that crosses itself is
-    hidden where an odd number of its turns lie around a pixel. Raises ValueError for a polygon of fewer than three corners.
+    A pixel is hidden when its centre lies in a polygon, by the even-odd rule. Polygons add up. Raises ValueError for a polygon of fewer than
+    three corners.
     """
     if not mask:
         return None
-    from edge_runtime.prepare.planes import opencv
-
-    cv2 = opencv()
-    width, height = (stored.height, stored.width) if rotation in (90, 270) else stored
-    raster = np.zeros((height, width), np.uint8)
+    upright = turned(stored, rotation)
+    hidden = np.zeros((upright.height, upright.width), np.bool_)
     for polygon in mask:
         if len(polygon) < 3:
             raise ValueError(f"mask: expected three corners or more, found {len(polygon)}: {polygon}")
-        corners = np.asarray(polygon, np.float64) * (width, height) - 0.5  # cv2 puts whole numbers at pixel centres
-        cv2.fillPoly(raster, [np.round(corners * 2**_SHIFT).astype(np.int32)], 255, shift=_SHIFT)
-    if not raster.any():
+        hidden |= _inside(np.asarray(polygon, np.float64) * upright, upright)
+    if not hidden.any():
         return None
-    return np.ascontiguousarray(np.rot90(raster, rotation // 90))  # counter-clockwise: back to how it is stored
+    stored_way = np.rot90(hidden, rotation // 90)  # counter-clockwise: back to how it is stored
+    return np.where(stored_way, np.uint8(255), np.uint8(0))
+
+
+def _inside(corners: NDArray[np.float64], size: Size) -> NDArray[np.bool_]:
+    """Pixels [h, w] with centres in the polygon: every edge flips what lies to its right, in the rows that it spans."""
+    flips = np.zeros((size.height, size.width + 1), np.bool_)
+    middles = np.arange(size.height) + 0.5
+    for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        rows = np.flatnonzero((y1 > middles) != (y2 > middles))
+        if len(rows):
+            crossing = x1 + (middles[rows] - y1) * ((x2 - x1) / (y2 - y1))
+            flips[rows, np.clip(np.ceil(crossing - 0.5), 0, size.width).astype(np.intp)] ^= True
+    return np.asarray(np.logical_xor.accumulate(flips, axis=1)[:, :-1])
 
 
 def hidden_after(mask: Sequence[Polygon], frame: Frame, window: Box, size: Size) -> NDArray[np.uint8] | None:
