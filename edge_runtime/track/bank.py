@@ -26,6 +26,7 @@ class Bank:
     score: Array  # (N,) of the last sighting
     evidence: Array  # (N,) sum of the scores of all sightings
     hits: NDArray[np.int64]  # (N,) number of sightings
+    frames: NDArray[np.int64]  # (N,) number of frames since the first of them, it included
     born_ns: NDArray[np.int64]  # (N,) first sighting
     seen_ns: NDArray[np.int64]  # (N,) last sighting
     rest: Array  # (N, 2) where it came to rest: the last place from which it has not gone far, px
@@ -47,6 +48,7 @@ class Bank:
             score=score.copy(),
             evidence=score.copy(),
             hits=np.ones(count, np.int64),
+            frames=np.ones(count, np.int64),
             born_ns=np.full(count, now_ns, np.int64),
             seen_ns=np.full(count, now_ns, np.int64),
             rest=position.copy(),

@@ -67,6 +67,7 @@ class ByteTracker:
         options, stamp = self._options, detections.stamp
         ended = self._forget(stamp.mono_ns)
         self._pass_time(stamp)
+        self._bank.frames += 1
         xyxy, score, label = _usable(detections, options.track_floor)
         place, size = from_xyxy(xyxy)
         self._bank.widen(int(label.max(initial=0)) + 1)
@@ -160,6 +161,8 @@ class ByteTracker:
         bank, options = self._bank, self._options
         distance, vague = surprise(bank, options, place, size)
         unseen_s = np.where(self._parked(), 0.0, np.maximum(self._before_ns - bank.seen_ns, 0) / 1e9)
+        lost = self._before_ns > bank.seen_ns
+        unseen_s = unseen_s + np.where(lost & ~self._parked(), options.lost_penalty * options.fade_s / 2, 0)
         cost = price(distance, vague, unseen_s, shares(bank, label), options)
         good, faint = rows_where(score >= options.min_score), rows_where(score < options.min_score)
         rows, picked = self._matcher.match(cost[:, good], options.apart)
@@ -173,7 +176,8 @@ class ByteTracker:
         tracked = self._bank.xyxy[rows]
         shared = common(xyxy, tracked)
         overlap: Array = shared / (areas(xyxy)[:, None] + areas(tracked) - shared)
-        return overlap.max(axis=1, initial=0.0) > self._options.duplicate
+        repeats: NDArray[np.bool_] = np.asarray(overlap.max(axis=1, initial=0.0) > self._options.duplicate)
+        return repeats
 
     def _parts(self, now_ns: int) -> NDArray[np.bool_]:
         """Which of the tracks not believed yet lie within a believed one that has been read as the same label."""
@@ -248,7 +252,8 @@ class ByteTracker:
         bank, options, now_ns = self._bank, self._options, stamp.mono_ns
         part = self._parts(now_ns)
         bank.hits[part], bank.evidence[part], bank.born_ns[part] = 1, bank.score[part], now_ns
-        sure = (bank.hits >= 2) & (bank.evidence >= 2 * options.min_score) & (bank.seen_ns - bank.born_ns >= options.confirm_s * 1e9)
+        bank.frames[part] = 1
+        sure = (bank.hits >= 2) & (bank.hits >= options.steady * bank.frames) & (bank.evidence >= 2 * options.min_score) & (bank.seen_ns - bank.born_ns >= options.confirm_s * 1e9)
         past: list[Sighting] = []
         for row in rows_where((bank.id < 0) & (bank.seen_ns == now_ns)).tolist():
             trail = self._past[int(bank.id[row])]

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+_IMAGINED = 0.25
 _REACH = 1.0  # sizes: how far a sample speaks for its surroundings. One size is about half a lane, so the next lane hardly has a say
 
 
@@ -52,7 +53,7 @@ class FlowMemory:
         away = (self._place[None, :n] - place[:, None]) / (_REACH * size[:, None, None])
         scale = np.log(self._size[None, :n] / size[:, None])  # a pedestrian says little about a bus: one e-fold counts as one reach
         weight = np.exp(-0.5 * ((away**2).sum(axis=2) + scale**2))
-        total = weight.sum(axis=1, keepdims=True) + 1.0
+        total = weight.sum(axis=1, keepdims=True) + _IMAGINED
         mean = weight @ self._velocity[:n] / total
-        second = (weight @ self._velocity[:n] ** 2 + unknown) / total
+        second = (weight @ self._velocity[:n] ** 2 + _IMAGINED * unknown) / total
         return mean, second - mean**2

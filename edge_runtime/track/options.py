@@ -22,7 +22,7 @@ class TrackerOptions:
     acceleration: float = 1.0
     """Sizes/s² that velocity wanders within a second (its random walk: sizes·s^-3/2). Braking and pulling off, 2–3 m/s², are about one car size."""
     speed: float = 2.0
-    """Sizes/s: how fast the unknown moves, one standard deviation along an axis. A car at 15 km/h; one at 60 is four deviations off, and still found."""
+    """Sizes/s: how fast the unknown moves, one standard deviation along an axis. A car at 15 km/h; one at 60 is four deviations off, still found."""
     growth: float = 0.3
     """e-folds/s^½ by which a side may change: half a second from broadside to head-on is a factor of two, three deviations."""
     box_noise: float = 0.05
@@ -33,8 +33,10 @@ class TrackerOptions:
     """Degrees of freedom of the error (Student's t): now and then a box jumps to a part of the object, or takes its neighbour along."""
     detected: float = 0.8
     """Chance that an object in sight has a box of min_score or more in a frame."""
-    new_density: float = 0.1
+    new_density: float = 0.005
     """Objects that no track explains, a square size and e-fold²: in dense traffic one stands in every four squares, most have a track."""
+    regained: float = 0.3
+    """...and that one that had none in the frame before has one in this."""
     detected_faint: float = 0.1
     """Chance that it has only a box between track_floor and min_score."""
     faint_density: float = 0.25
@@ -47,6 +49,7 @@ class TrackerOptions:
     # -- life -------------------------------------------------------------------------------------------------------------
     confirm_s: float = 0.08
     """A track is believed after two sightings this far apart: what a detector makes up lasts a frame or two at 30 frames/s, as noise does."""
+    steady: float = 0.5
     tentative_s: float = 0.5
     """How long one that is not believed yet is remembered: two frames at 5 frames/s may miss it."""
     memory_s: float = 2.0
@@ -71,6 +74,11 @@ class TrackerOptions:
     def apart(self) -> float:
         """Price of leaving a track without a box and a box without a track. See `_price`."""
         return _price(self.new_density, self.detected)
+
+    @property
+    def lost_penalty(self) -> float:
+        """lost"""
+        return _price(self.new_density, self.detected) - _price(self.new_density, self.regained)
 
     @property
     def apart_faint(self) -> float:
