@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from edge_runtime.errors import Disconnected
 from edge_runtime.sources.footage import frame_of
+from edge_runtime.sources.opening import Target
 from edge_runtime.sources.redaction import with_credentials
 from edge_runtime.sources.spec import SourceSpec, SourceStats, StreamInfo
 from edge_runtime.sources.tally import Tally
 from edge_runtime.sources.timeline import CaptureClock
-from edge_runtime.sources.video import Target, VideoStream
+from edge_runtime.sources.video import VideoStream
 from edge_runtime.types import Frame, Stamp
 
 OPEN_S = 5.0

@@ -153,7 +153,7 @@ class Courier:
 
     def _stats(self) -> list[object]:
         stats = self._source.stats()
-        return [*stats_to_wire(stats)[:2], stats.dropped + self._dropped, stats.corrupt, stats.stream_fps]
+        return stats_to_wire(replace(stats, dropped=stats.dropped + self._dropped))
 
 
 def main() -> int:

@@ -9,9 +9,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from edge_runtime.errors import Disconnected, Exhausted, Unsupported
+from edge_runtime.sources.opening import Target
 from edge_runtime.sources.spec import SourceSpec, SourceStats, StreamInfo
 from edge_runtime.sources.tally import Tally
-from edge_runtime.sources.video import Shot, Target, VideoStream
+from edge_runtime.sources.video import Shot, VideoStream
 from edge_runtime.types import Frame, Stamp, Tick
 
 _log = logging.getLogger("edge_runtime.source")

@@ -55,7 +55,10 @@ class IsolatedSource:
     def open(self) -> None:
         """Start a child and wait until it has opened the source. Raises Disconnected, Unsupported as the child says, within 8 s."""
         self.close()
-        self._link = Link(self._spec)
+        try:
+            self._link = Link(self._spec)
+        except OSError as error:
+            raise Disconnected(f"{self._spec.shown}: cannot start the capture process: {error.strerror}; is the device out of memory?") from None
         deadline = time.monotonic() + OPEN_S
         try:
             while not self._opened(self._hear(deadline - time.monotonic())):

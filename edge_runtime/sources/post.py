@@ -61,7 +61,7 @@ def receive(sock: socket.socket) -> tuple[Letter, int | None] | None:
 
 def stats_to_wire(stats: SourceStats) -> list[Any]:
     """As a letter carries them."""
-    return [stats.decoded, stats.selected, stats.dropped, stats.corrupt, stats.stream_fps]
+    return [stats.decoded, stats.selected, stats.dropped, stats.corrupt, stats.behind, stats.stream_fps]
 
 
 def stats_from_wire(fields: list[Any]) -> SourceStats:

@@ -95,13 +95,18 @@ class SourceStats:
     selected: int = 0  # of these, the ones that `fps` picks
     dropped: int = 0  # picked, but replaced by a newer one before anybody read it
     corrupt: int = 0  # packets and pictures that arrived damaged
+    behind: int = 0  # of those that came: left undecoded because this machine decodes slower than they come
     stream_fps: float | None = None  # what the far end sends, pictures/s: measured when live, the file's nominal rate for footage
 
     def __add__(self, other: SourceStats) -> SourceStats:
         """Counts add up; the rate is the later one's, where it knows it."""
-        rate = self.stream_fps if other.stream_fps is None else other.stream_fps
         return SourceStats(
-            self.decoded + other.decoded, self.selected + other.selected, self.dropped + other.dropped, self.corrupt + other.corrupt, rate
+            decoded=self.decoded + other.decoded,
+            selected=self.selected + other.selected,
+            dropped=self.dropped + other.dropped,
+            corrupt=self.corrupt + other.corrupt,
+            behind=self.behind + other.behind,
+            stream_fps=self.stream_fps if other.stream_fps is None else other.stream_fps,
         )
 
 

@@ -15,8 +15,9 @@ class Tally:
     selected: int = 0
     dropped: int = 0
     corrupt: int = 0
+    behind: int = 0
     stream_fps: float | None = None
 
     def snapshot(self) -> SourceStats:
         """For any thread."""
-        return SourceStats(self.decoded, self.selected, self.dropped, self.corrupt, self.stream_fps)
+        return SourceStats(self.decoded, self.selected, self.dropped, self.corrupt, self.behind, self.stream_fps)

@@ -11,12 +11,13 @@ One thread decodes: frame threads cost about 15 % more CPU and delay live pictur
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import Disconnected, Unsupported
 from edge_runtime.sources.cadence import Cadence, RateMeter, Skipped
+from edge_runtime.sources.opening import Target, failure, opened
 from edge_runtime.sources.pictures import Picture, conversion_note, picture_of
 from edge_runtime.sources.spec import StreamInfo
 from edge_runtime.sources.tally import Tally
@@ -33,22 +34,10 @@ _DAMAGED_IN_A_ROW = 200  # demuxing errors without a packet between them: the re
 _ARRIVALS = 64
 _WAITED_NS = 5_000_000  # a packet that took so long was not buffered already
 _BACKLOG = 64
+_BEHIND_NS = 1_500_000_000  # live, and for so long each packet was there already: decoding is slower than the stream
 _UNTIMED = {"mpjpeg", "mjpeg", "h264", "hevc", "m4v", "image2pipe", "jpeg_pipe"}  # live, these get invented timestamps: arrival is better
 _USUAL_FPS = 25.0
 _HIGHEST_FPS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What to open, and how. `shown` is the name that errors use; `clean` takes credentials out of FFmpeg's words."""
-
-    url: str
-    shown: str
-    clean: Callable[[str], str]
-    format: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-    open_timeout_s: float | None = None
-    read_timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +58,7 @@ class VideoStream:
         self._target = target
         self._tally = tally
         self._live = live
-        self._container = _opened(target)
+        self._container = opened(target)
         try:
             self._stream = self._video_stream()
             self.info = self._describe()
@@ -85,6 +74,8 @@ class VideoStream:
         self._rate = RateMeter()
         self._timed = not (live and self._container.format.name in _UNTIMED)
         self._arrivals: dict[int, Tick] = {}
+        self._waited_ns = time.monotonic_ns()
+        self._catching_up = False
         self._backlog = _BACKLOG if live else 0  # packets that may still be from before: FFmpeg keeps what it saw while opening
         self._shots = self._decode()
         if not live:
@@ -121,6 +112,10 @@ class VideoStream:
 
         for packet in self._packets():
             arrival = Tick(time.monotonic_ns(), time.time_ns())
+            if self._live and self._is_behind(packet, arrival):
+                self._tally.decoded += 1
+                self._tally.behind += 1
+                continue
             self._prepare(packet, arrival)
             try:
                 frames = packet.decode()
@@ -146,7 +141,7 @@ class VideoStream:
                     self.waiting = True
                     packet = next(packets, None)
                     self.waiting = False
-                    self._backlog = 0 if time.monotonic_ns() - began_ns > _WAITED_NS else max(0, self._backlog - 1)
+                    self._note_wait(time.monotonic_ns() - began_ns)
                     if packet is None:
                         return
                     damaged = 0
@@ -157,6 +152,22 @@ class VideoStream:
             except FFmpegError as error:
                 raise failure(error, self._target) from None
         raise Disconnected(f"{self._target.shown}: {damaged} damaged packets in a row: what follows is no video")
+
+    def _note_wait(self, took_ns: int) -> None:
+        if took_ns > _WAITED_NS:
+            self._waited_ns = time.monotonic_ns()
+            self._backlog = 0
+        else:
+            self._backlog = max(0, self._backlog - 1)
+
+    def _is_behind(self, packet: av.Packet[AvVideoStream], arrival: Tick) -> bool:
+        """Whether to leave this packet undecoded, so that what is decoded stays near to now: up to a keyframe after the backlog is gone."""
+        silent_ns = arrival.mono_ns - self._waited_ns
+        if not self._catching_up:
+            self._catching_up = silent_ns > _BEHIND_NS
+        elif packet.is_keyframe and silent_ns < _WAITED_NS:
+            self._catching_up = False
+        return self._catching_up
 
     def _prepare(self, packet: av.Packet[AvVideoStream], arrival: Tick) -> None:
         """Count damage, remember when it came, and tell the decoder whether this picture may be skipped."""
@@ -225,60 +236,6 @@ class VideoStream:
         except Unsupported as error:
             raise Unsupported(f"{self._target.shown}: {error}") from None
         return StreamInfo(context.codec.name, Size(context.width, context.height), context.pix_fmt, _nominal_fps(self._stream), note)
-
-
-def failure(error: Exception, target: Target, elapsed_s: float = 0.0) -> Disconnected | Unsupported:
-    """FFmpeg's error in our words, without credentials: Unsupported where trying again soon is useless."""
-    name = type(error).__name__
-    patience_s = target.open_timeout_s if elapsed_s else target.read_timeout_s
-    if name == "ExitError" or (elapsed_s and patience_s and elapsed_s >= patience_s):  # interrupted in a handshake, FFmpeg calls it nonsense
-        return Disconnected(f"{target.shown}: no answer within {patience_s or 0:g} s; is it switched on, and does it send pictures?")
-    said = target.clean(str(getattr(error, "strerror", None) or error))
-    kind, why = (_FILE_FAILURES if target.open_timeout_s is None else _LIVE_FAILURES).get(name, (Disconnected, ""))
-    return kind(f"{target.shown}: {said}" + (f": {why}" if why else ""))
-
-
-_Failures = dict[str, tuple[type[Disconnected] | type[Unsupported], str]]
-_FILE_FAILURES: _Failures = {
-    "FileNotFoundError": (Unsupported, "check the path"),
-    "PermissionError": (Unsupported, "this user may not read it; check its owner and mode"),
-    "InvalidDataError": (Unsupported, "expected a video, found none that can be read; is it complete (an MP4 ends with its index)?"),
-    "EOFError": (Unsupported, "expected a video, found nothing in it"),
-}
-_LIVE_FAILURES: _Failures = {
-    "HTTPUnauthorizedError": (Unsupported, "the camera refuses username or password; correct them in the config"),
-    "HTTPForbiddenError": (Unsupported, "the camera forbids this stream to this user; give the user the right to view it"),
-    "HTTPNotFoundError": (Disconnected, "the camera knows no such path; compare it with the camera's own settings"),
-    "ConnectionRefusedError": (Disconnected, "nothing listens there; check address and port"),
-    "FileNotFoundError": (Disconnected, "is the device plugged in? check the path"),
-    "PermissionError": (Unsupported, "this user may not open it; add the user to the device's group (video)"),
-    "InvalidDataError": (Disconnected, "expected a video stream, found something else; compare the path with the camera's own settings"),
-    "EOFError": (Disconnected, "it ended before the first picture"),
-    "DemuxerNotFoundError": (Unsupported, "this build of FFmpeg lacks the format"),
-    "DecoderNotFoundError": (Unsupported, "this build of FFmpeg lacks the codec"),
-    "ProtocolNotFoundError": (Unsupported, "this build of FFmpeg lacks the protocol"),
-}
-
-
-def _opened(target: Target) -> InputContainer:
-    import av
-    from av.error import FFmpegError
-
-    began_s = time.monotonic()
-    try:
-        container: InputContainer = av.open(
-            target.url,
-            "r",
-            format=target.format,
-            options=dict(target.options),
-            timeout=(target.open_timeout_s, target.read_timeout_s),
-            metadata_errors="replace",
-        )
-        return container
-    except FFmpegError as error:
-        raise failure(error, target, time.monotonic() - began_s) from None
-    except ValueError as error:
-        raise Unsupported(f"{target.shown}: {target.clean(str(error))}") from None
 
 
 def _nominal_fps(stream: Any) -> float | None:

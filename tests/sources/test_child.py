@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -31,7 +33,7 @@ class Still:
     def close(self) -> None: ...
 
     def stats(self) -> SourceStats:
-        return SourceStats(decoded=9, selected=8, dropped=1, corrupt=2, stream_fps=25.0)
+        return SourceStats(decoded=9, selected=8, dropped=1, corrupt=2, behind=3, stream_fps=25.0)
 
     def describe(self) -> StreamInfo | None:
         return None
@@ -159,7 +161,7 @@ def test_daemon_that_takes_no_letters_loses_no_slot(ends: tuple[Courier, Far, St
     sock = courier._sock
     while True:  # a stopped daemon: its queue is full
         try:
-            send(sock, "beat", stats=[0, 0, 0, 0, None])
+            send(sock, "beat", stats=[0, 0, 0, 0, 0, None])
         except BlockingIOError:
             break
     send(far.sock, "want", n=1)
@@ -171,3 +173,18 @@ def test_daemon_that_takes_no_letters_loses_no_slot(ends: tuple[Courier, Far, St
         letter = far.hear("frame", 5)
     assert letter is not None
     assert letter["slot"] == 0, "a slot was given away with a letter that was never sent"
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("edge_runtime.sources", "av cv2 numba onnxruntime rich"),
+        ("edge_runtime.sources.isolated", "av cv2 numba onnxruntime rich"),
+        ("edge_runtime.sources.child", "av cv2 numba onnxruntime rich edge_runtime.config edge_runtime.runtime"),
+        ("edge_runtime.sources.camera, av", "cv2 numba onnxruntime rich"),
+    ],
+)
+def test_imports_stay_light(module: str, absent: str) -> None:
+    script = f"import {module}, sys; print(*[name for name in {absent.split()!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

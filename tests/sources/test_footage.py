@@ -84,8 +84,8 @@ def test_fps_selects_the_same_frames_with_and_without_b_frames(tmp_path: Path, b
 
 
 def test_unwanted_b_frames_are_not_decoded(tmp_path: Path) -> None:
-    options = {"bf": "3", "g": "250", "preset": "medium", "crf": "14"}
-    clip = make_clip(tmp_path / "a.mp4", frames=180, size=(1280, 720), options=options)
+    options = {"bf": "3", "g": "250", "preset": "fast", "crf": "14"}
+    clip = make_clip(tmp_path / "a.mp4", frames=90, size=(960, 540), options=options)
 
     def cpu_s(fps: float) -> float:
         began = time.thread_time()
@@ -93,7 +93,7 @@ def test_unwanted_b_frames_are_not_decoded(tmp_path: Path) -> None:
         return time.thread_time() - began
 
     cpu_s(1000)
-    assert min(cpu_s(10) for _ in range(3)) < 0.95 * min(cpu_s(1000) for _ in range(3))
+    assert min(cpu_s(10) for _ in range(2)) < 0.95 * min(cpu_s(1000) for _ in range(2))
 
 
 def test_variable_rate_is_selected_by_time(tmp_path: Path) -> None:
@@ -376,7 +376,6 @@ def test_paced_on_a_slow_reader_plays_later_and_skips_nothing(tmp_path: Path) ->
     ("clip", "decoded", "at_ten"),
     [
         ("busy_road/busy_road.mp4", 499, 167),
-        ("busy_road/busy_road_1080p.mp4", 499, 167),
         ("car_detection/car-detection.mp4", 377, 301),
         ("walking/walking.mp4", 341, 137),
     ],

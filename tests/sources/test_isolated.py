@@ -244,6 +244,38 @@ def test_child_ends_when_the_daemon_is_killed(camera: RtspServer) -> None:
     assert eventually(lambda: not alive(child), 3)
 
 
+def started_by(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+SILENT = "gst:videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=1/10"
+
+
+@pytest.mark.parametrize("victim", ["child", "daemon"])
+def test_pipeline_of_a_killed_process_does_not_live_on(camera: RtspServer, victim: str) -> None:
+    script = f"""
+        import sys, time
+        from edge_runtime.errors import SourceError
+        from edge_runtime.sources import SourceSpec, make_source
+        source = make_source(SourceSpec(name="cam", url={SILENT!r}))
+        source.open()
+        print(source.child_pid, flush=True)
+        while True:
+            source.read(1)
+    """
+    daemon = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert daemon.stdout is not None
+    child = int(daemon.stdout.readline())
+    pipelines = started_by(child)
+    assert len(pipelines) == 1
+    assert b"gst-launch" in Path(f"/proc/{pipelines[0]}/cmdline").read_bytes()
+    os.kill(child if victim == "child" else daemon.pid, signal.SIGKILL)
+    assert eventually(lambda: not alive(pipelines[0]) and not alive(child), 5)
+    daemon.kill()
+    daemon.wait(5)
+    daemon.stdout.close()
+
+
 def test_child_ends_with_its_pipe_even_while_its_interpreter_hangs() -> None:
     script = """
         import re
