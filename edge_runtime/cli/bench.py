@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     Tell = Callable[[str], None]
 
+LONGEST_DRAWN_S = 120.0
+FEWEST_FRAMES = 12  # selected ones, for a camera that wants few
+LOG_WIDTH = 140  # of tables that no terminal shows
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
@@ -55,8 +59,10 @@ def run(args: argparse.Namespace) -> int:
     effort = Effort(args.seconds, args.rounds)
     with tempfile.TemporaryDirectory(prefix="edge-runtime-bench-") as folder, _telling(enabled=sys.stderr.isatty() and not args.json) as tell:
         kinds = _from_config(args) if args.config else _from_model(args, Path(folder))
-        kinds = [_with_footage(kind, Path(folder), args, tell) for kind in kinds]
-        figures = [measure_camera(kind.names, kind.camera, kind.bundle, effort, kind.providers, _prefixed(tell, kind)) for kind in kinds]
+        figures = [
+            measure_camera(kind.names, kind.camera, kind.bundle, effort, kind.providers, _prefixed(tell, kind))
+            for kind in _with_footage(kinds, Path(folder), args, tell)
+        ]
     report = {"machine": machine(), "cameras": [each.as_json() for each in figures], "load": load_of(figures) if args.config else None}
     if args.json:
         print(json.dumps(report))
@@ -110,17 +116,17 @@ def _from_model(args: argparse.Namespace, folder: Path) -> list[_Kind]:
     return [_Kind(("drawn",), CameraConfig(name="drawn", source="", model="bench", fps=args.fps), bundle, ("cpu",))]
 
 
-def _with_footage(kind: _Kind, folder: Path, args: argparse.Namespace, tell: Tell) -> _Kind:
-    """A kind without footage gets a drawn street, long enough for one measurement on a machine that takes about four such cameras."""
+def _with_footage(kinds: Sequence[_Kind], folder: Path, args: argparse.Namespace, tell: Tell) -> list[_Kind]:
+    """Kinds without footage share a drawn street: long enough for four cameras' worth of one measurement, and for the slowest camera."""
     from edge_runtime.runtime.drawn import draw_street
 
-    if kind.camera.source:
-        return kind
+    blind = [kind.camera.fps for kind in kinds if not kind.camera.source]
+    if not blind:
+        return list(kinds)
     clip = folder / "drawn.mp4"
-    if not clip.exists():
-        tell("drawing a street")
-        draw_street(clip, args.size, min(60.0, 4 * args.seconds))
-    return replace(kind, camera=replace(kind.camera, source=str(clip)))
+    tell("drawing a street")
+    draw_street(clip, args.size, min(LONGEST_DRAWN_S, max(4 * args.seconds, FEWEST_FRAMES / min(blind))))
+    return [kind if kind.camera.source else replace(kind, camera=replace(kind.camera, source=str(clip))) for kind in kinds]
 
 
 @contextlib.contextmanager
@@ -151,6 +157,8 @@ def _print(report: Json, figures: Sequence[CameraFigures]) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=LOG_WIDTH)
     on = report["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in on["packages"].items())
     console.print(f"{on['cores']} cores, {on['cpu']}, {on['system']}, Python {on['python']}, {versions}", soft_wrap=True)

@@ -106,21 +106,23 @@ def plans_to_try(cores: int) -> list[tuple[int, int]]:
 
 def measure_camera(names: Sequence[str], camera: CameraConfig, bundle: Bundle, effort: Effort, providers: Sequence[str], tell: Tell) -> CameraFigures:
     """Measure one kind of camera, whose source is footage. Raises SourceError, BundleError, CannotStart. `tell` hears what is going on."""
+    from edge_runtime.config.plan import usable_cores
     from edge_runtime.infer.engine import EnginePlan
     from edge_runtime.sources import SourceSpec, footage_path
 
+    cores = usable_cores()
     clip = footage_path(SourceSpec.of(camera).url)
     tell("the limit")
     bare = measure.BareInference(bundle.model_path, measure.real_tensors(camera, bundle, _TENSORS))
     pictures = pictures_a_frame(camera)
 
     def limit() -> Limit:
-        return Limit(measure.bare_decode_s(clip, _PICTURES), bare.cost_s(), measure.cores(), pictures)
+        return Limit(measure.bare_decode_s(clip, _PICTURES), bare.cost_s(), cores, pictures)
 
     frames = max(1, round(effort.seconds * limit().fps))
     with ExitStack() as stack:
         stations = []
-        for workers, threads in plans_to_try(measure.cores()):
+        for workers, threads in plans_to_try(cores):
             station = Station("bench", bundle, EnginePlan(workers, threads, tuple(providers)))
             station.open()
             stack.callback(station.close, 2.0)

@@ -12,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 
+from edge_runtime.config.plan import usable_cores
 from edge_runtime.config.schema import CameraConfig
 from edge_runtime.runtime import measure
 
@@ -36,7 +37,7 @@ def limit(clip: Path, bundle_folder: Path, frames: int) -> measure.Limit:
     bundle = load_bundle(bundle_folder)
     camera = CameraConfig(name="bench", source=str(clip), model="bench", fps=120)
     bare = measure.BareInference(bundle.model_path, measure.real_tensors(camera, bundle, frames))
-    return measure.Limit(measure.bare_decode_s(clip), bare.cost_s(), measure.cores())
+    return measure.Limit(measure.bare_decode_s(clip), bare.cost_s(), usable_cores())
 
 
 if __name__ == "__main__":

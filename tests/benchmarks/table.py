@@ -11,6 +11,8 @@ from typing import Literal
 from edge_runtime.runtime.measure import Spread, machine
 from edge_runtime.types import Json
 
+WIDTH = 140
+
 
 @dataclass(frozen=True)
 class Row:
@@ -53,7 +55,9 @@ def show(sections: Sequence[Section]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, width=None)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH)  # in a log nobody turns the window
     on = machine()
     versions = ", ".join(f"{name} {version}" for name, version in on["packages"].items())
     console.print(f"{on['cores']} cores, {on['cpu']}, {on['system']}, Python {on['python']}, {versions}", soft_wrap=True)
