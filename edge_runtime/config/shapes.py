@@ -36,8 +36,9 @@ def polygon_fault(points: Sequence[Point], size: tuple[float, float]) -> str:
     if len(points) > MAX_CORNERS:
         return f"{len(points)} corners: expected at most {MAX_CORNERS}"
     ring = [point for index, point in enumerate(points) if point != points[index - 1]]
-    if len(set(ring)) < 3:
-        return f"{len(set(ring))} distinct corner{'' if len(set(ring)) == 1 else 's'}: expected three or more"
+    distinct = len(set(points))
+    if distinct < 3:
+        return f"{distinct} distinct corner{'' if distinct == 1 else 's'}: expected three or more"
     crossing = _crossing(ring)
     if crossing is not None:
         return f"its sides {_side(ring, crossing[0])} and {_side(ring, crossing[1])} cross: list the corners in their order around the area"

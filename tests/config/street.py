@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge_runtime.config.load import load
 from edge_runtime.errors import ConfigError, Problem
+from edge_runtime.infer.manifestfile import write_manifest
+from edge_runtime.manifest import ImageInput, Manifest
+from edge_runtime.types import Size
 
 GOOD = """\
 [device]
@@ -103,3 +109,22 @@ def problems_of(file: Path, overrides: Sequence[str] = ()) -> list[Problem]:
     except ConfigError as error:
         return list(error.problems)
     return []
+
+
+def make_bundle(folder: Path, labels: Sequence[str] = ("car", "bus", "truck"), **changes: Any) -> Path:
+    """A bundle as `check` sees it: manifest, labels, and a model.onnx that nobody opens here."""
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(b"weights")
+    (folder / "labels.txt").write_text("\n".join(labels) + "\n")
+    manifest = Manifest(
+        name="street-nano",
+        version="1.2.0",
+        task="detect",
+        family="yolox",
+        licence="Apache-2.0",
+        source="here",
+        sha256=hashlib.sha256(b"weights").hexdigest(),
+        inputs=(ImageInput(name="images", size=Size(416, 416)),),
+    )
+    (folder / "manifest.toml").write_text(write_manifest(replace(manifest, **changes)))
+    return folder
