@@ -18,7 +18,8 @@ _OPERATORS_SHOWN = 12
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb to the command line."""
     parser = subparsers.add_parser("models", help="look inside, adopt, list and verify models", description=__doc__)
-    verbs = parser.add_subparsers(title="what to do", metavar="WHAT", required=True)
+    parser.set_defaults(run=lambda _: _show_help(parser))
+    verbs = parser.add_subparsers(title="what to do", metavar="WHAT")
     _add_adopt(verbs)
     inspect = verbs.add_parser("inspect", help="what is inside a model file or bundle, and whether it would be taken")
     inspect.add_argument("path", type=Path, metavar="FILE|DIR", help="an .onnx file, or a bundle")
@@ -121,6 +122,11 @@ def run_verify(args: argparse.Namespace) -> int:
     proof = "no golden outputs to compare with" if golden is None else f"golden outputs differ by at most {difference:.2g} (atol {golden.atol:g})"
     print(f"{bundle.manifest.identity}: sound; runs on {', '.join(providers)}; {proof}")
     return 0
+
+
+def _show_help(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
+    return 2
 
 
 def _size(text: str) -> Size:

@@ -55,7 +55,7 @@ class Listener:
             self._address = parse_address(url)
             self._tls = tls_context(login.ca, None, None) if self._address.tls else None
         except (ValueError, OSError) as error:
-            raise ConfigError([Problem(url, 0, "", str(error))]) from None
+            raise ConfigError([Problem("URL", 0, "", str(error))]) from None  # the URL itself may hold a password
         self._login = login
         self._filters = [(f"edge/v1/{site or '+'}/+/{branch}", 1) for branch in BRANCHES]
         self._inbox: queue.Queue[Received] = queue.Queue(QUEUE)
