@@ -134,10 +134,10 @@ def covered(polygon: Any, size: Size) -> tuple[NDArray[np.bool_], Real]:
     distance = np.full(x.shape, np.inf)
     corners = [(fx * size.width, fy * size.height) for fx, fy in polygon]
     for (x1, y1), (x2, y2) in zip(corners, corners[1:] + corners[:1], strict=True):
-        if y1 != y2:
-            inside ^= ((y1 > y) != (y2 > y)) & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
-        length = (x2 - x1) ** 2 + (y2 - y1) ** 2
-        along = np.clip(((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / length, 0, 1) if length else np.zeros(x.shape)
+        with np.errstate(all="ignore"):  # edges without height or length divide by nothing, where nobody looks
+            inside ^= ((y1 > y) != (y2 > y)) & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1 or 1.0))
+            length = (x2 - x1) ** 2 + (y2 - y1) ** 2
+            along = np.clip(((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / (length or 1.0), 0, 1)
         distance = np.minimum(distance, np.hypot(x - x1 - along * (x2 - x1), y - y1 - along * (y2 - y1)))
     return inside, distance
 

@@ -144,7 +144,7 @@ def test_geometry_says_where_things_lie(rotation, resize, align):
     """A bright box of the upright picture is found in the tensor where Geometry says, and to_source brings it back."""
     stored = Size(320, 180)
     upright = Size(180, 320) if rotation in (90, 270) else stored
-    left, top, right, bottom = 80, 100, 110, 140
+    left, top, right, bottom = 100, 100, 130, 140
     picture = np.zeros((upright.height, upright.width), np.uint8)
     picture[top:bottom, left:right] = 255
     plane = np.ascontiguousarray(np.rot90(picture, rotation // 90))
