@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import ConfigError, Problem
-from edge_runtime.types import Json, Size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from edge_runtime.config.schema import CameraConfig
     from edge_runtime.infer.bundle import Bundle
     from edge_runtime.runtime.capacity import CameraFigures
+    from edge_runtime.types import Json
 
     Tell = Callable[[str], None]
 
@@ -40,7 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="override one key (repeatable)")
     parser.add_argument("--model", type=Path, metavar="FILE", help="without a config: a bundle folder or an .onnx file")
     parser.add_argument("--fps", type=float, default=10.0, metavar="N", help="without a config: frames a second wanted of a camera (default 10)")
-    parser.add_argument("--size", type=_size, default=Size(1920, 1080), metavar="WxH", help="of the drawn street (default 1920x1080)")
+    parser.add_argument("--size", type=_size, default=(1920, 1080), metavar="WxH", help="of the drawn street (default 1920x1080)")
     parser.add_argument("--seconds", type=_seconds, default=4.0, metavar="N", help="length of one measurement (default 4)")
     parser.add_argument("--rounds", type=int, choices=range(1, 101), default=3, metavar="N", help="how often each is measured, in turns (default 3)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
@@ -119,13 +119,14 @@ def _from_model(args: argparse.Namespace, folder: Path) -> list[_Kind]:
 def _with_footage(kinds: Sequence[_Kind], folder: Path, args: argparse.Namespace, tell: Tell) -> list[_Kind]:
     """Kinds without footage share a drawn street: long enough for four cameras' worth of one measurement, and for the slowest camera."""
     from edge_runtime.runtime.drawn import draw_street
+    from edge_runtime.types import Size
 
     blind = [kind.camera.fps for kind in kinds if not kind.camera.source]
     if not blind:
         return list(kinds)
     clip = folder / "drawn.mp4"
     tell("drawing a street")
-    draw_street(clip, args.size, min(LONGEST_DRAWN_S, max(4 * args.seconds, FEWEST_FRAMES / min(blind))))
+    draw_street(clip, Size(*args.size), min(LONGEST_DRAWN_S, max(4 * args.seconds, FEWEST_FRAMES / min(blind))))
     return [kind if kind.camera.source else replace(kind, camera=replace(kind.camera, source=str(clip))) for kind in kinds]
 
 
@@ -195,11 +196,11 @@ def _print_camera(console: Console, figures: CameraFigures) -> None:
     )
 
 
-def _size(text: str) -> Size:
+def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal() and 64 <= int(width) <= 7680 and 64 <= int(height) <= 4320):
         raise argparse.ArgumentTypeError(f"{text!r}: expected WIDTHxHEIGHT like 1920x1080, at most 7680x4320")
-    return Size(int(width) // 2 * 2, int(height) // 2 * 2)
+    return int(width) // 2 * 2, int(height) // 2 * 2  # H.264 wants even sides
 
 
 def _seconds(text: str) -> float:
