@@ -17,6 +17,7 @@ It is no general queue: one process, one thread, one connection (see spoolfile.p
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,10 +131,12 @@ class Spool:
                 self._save_losses()
             dropped += len(old)
 
-    def first(self, limit: int) -> list[tuple[int, Entry]]:
-        """The oldest rows of all topics as entries that keep their ids: to move them into another spool. Raises SpoolError."""
+    def first(self, limit: int, size: int) -> list[tuple[int, Entry]]:
+        """The oldest rows of all topics, at most `size` bytes but at least one, as entries that keep their ids: to move them. Raises SpoolError."""
         with self._reading("moving"):
-            return self._table.first(limit)
+            found = self._table.first(limit)
+        sizes = itertools.accumulate(entry.size for _, entry in found)
+        return [row for index, (row, total) in enumerate(zip(found, sizes, strict=True)) if not index or total <= size]
 
     def shrink(self) -> None:
         """Give free pages back to the disk, a few at a time. Raises SpoolError."""

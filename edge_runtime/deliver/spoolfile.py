@@ -107,6 +107,16 @@ def translate(error: sqlite3.Error, doing: str) -> SpoolError:
     return SpoolError(f"{doing}: {error}")
 
 
+def filesystem_of(path: Path) -> str:
+    """The type of file system under `path` ("ext4", "tmpfs" …); empty where the system does not say."""
+    try:
+        mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    except OSError:
+        return ""
+    parents = {str(parent) for parent in path.resolve().parents}
+    return max(((where, kind) for where, kind in mounts if where in parents), key=lambda mount: len(mount[0]), default=("", ""))[1]
+
+
 def set_aside(path: Path) -> Path | None:
     """Rename a broken file and its WAL, so that a person can look at it; older ones beyond two are removed. None when only emptiness was left."""
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f"-{secrets.token_hex(2)}"

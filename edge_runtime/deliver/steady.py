@@ -17,7 +17,7 @@ from dataclasses import replace
 from edge_runtime.deliver.entry import Batch
 from edge_runtime.deliver.losses import Loss, Losses
 from edge_runtime.deliver.spool import Spool, SpoolOptions
-from edge_runtime.deliver.spoolfile import MEMORY, Budget, Corrupt, salvage_state, set_aside
+from edge_runtime.deliver.spoolfile import MEMORY, Budget, Corrupt, filesystem_of, salvage_state, set_aside
 from edge_runtime.errors import CannotStart, SpoolError
 from edge_runtime.types import Json, SpooledRow, Tick
 
@@ -41,6 +41,7 @@ class SteadySpool:
         self._disk = Spool(options)
         self._memory: Spool | None = None
         self._retry_ns = 0
+        self._volatile = False
         self._base = MEMORY_BASE
         self._dropped = 0  # by spools that are no more
         self.moves = 0  # how often rows got other keys: all must then be read anew
@@ -60,6 +61,10 @@ class SteadySpool:
         except SpoolError as error:
             raise CannotStart(f"{error}; check the disk under {self._options.path.parent}") from error
         self.state.update(self._disk.saved)
+        kind = filesystem_of(self._options.path)
+        self._volatile = kind in ("tmpfs", "ramfs")
+        if self._volatile:
+            _log.warning("the spool %s lies in memory (%s): a power cut takes all of it; set [spool] path to a disk", self._options.path, kind)
 
     def close(self) -> None:
         """Let go of the file. What is still in memory is lost, and said."""
@@ -137,6 +142,7 @@ class SteadySpool:
         return {
             "state": "memory" if self.degraded else "disk",
             "reason": self.degraded,
+            "volatile": self._volatile,
             "depth": self.depth,
             "bytes": self._disk.bytes_used,
             "dropped": self._dropped + sum(spool.dropped for spool in self._spools),
@@ -170,7 +176,7 @@ class SteadySpool:
             return
         self.degraded = str(error)
         _log.error("the disk refused, messages are kept in memory (up to %d MB) until it takes them: %s", MEMORY_BYTES // 1_000_000, error)
-        self._memory = Spool(replace(self._options, path=MEMORY, max_bytes=min(MEMORY_BYTES, self._options.max_bytes)))
+        self._memory = Spool(replace(self._options, path=MEMORY, max_bytes=MEMORY_BYTES))
         self._memory.open()
         self._base += _GENERATION
 
@@ -183,7 +189,7 @@ class SteadySpool:
         moved = 0
         try:
             self._reopen(now)
-            while piece := memory.first(_PIECE):
+            while piece := memory.first(_PIECE, self.commit_bytes):
                 self._disk.commit(Batch([entry for _, entry in piece]), now)
                 memory.commit(Batch(settled=[seq for seq, _ in piece]), now)
                 moved += len(piece)

@@ -16,6 +16,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from edge_runtime.clock import Clock
 from edge_runtime.deliver.backlog import Backlog
@@ -134,7 +135,7 @@ class Recorder:
         Both are encoded here: what the caller changes afterwards does not matter.
         """
         entries = [Entry.of(each) for each in envelopes]
-        texts = {key: json.dumps(value, separators=(",", ":")) for key, value in state.items()}
+        texts = {key: json.dumps(value, separators=(",", ":"), default=_plain) for key, value in state.items()}
         item = Item(entries, texts)
         now = self._clock.now()
         with self._changed:
@@ -273,6 +274,13 @@ def _gap(loss: Loss, now: Tick) -> Event:
     if loss.rows:
         data["messages"] = loss.rows
     return Event("gap", loss.stream, now, data)
+
+
+def _plain(value: Any) -> Json:
+    """NumPy's scalars and arrays as JSON knows them. Raises TypeError for what is neither."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"state must be JSON, not {type(value).__name__}: {value!r}")
 
 
 def _nobody() -> None:

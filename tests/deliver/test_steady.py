@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from edge_runtime.deliver.steady import MEMORY_BASE, RETRY_NS, SteadySpool
 from edge_runtime.errors import CannotStart
 from edge_runtime.types import SpooledRow, Tick
 from tests.deliver.test_spool import NOW, TOPIC, entry
+from tests.peers.disk import small_disk
 
 LATER = Tick(NOW.mono_ns + RETRY_NS, NOW.wall_ns)
 
@@ -45,24 +44,17 @@ def ids(rows: list[SpooledRow]) -> list[str]:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of three megabytes."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a small disk")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=False, capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"cannot mount here: {mounted.stderr}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_disk(tmp_path / "disk") as folder:
+        yield folder
 
 
-def test_disk_full_keeps_rows_in_memory_and_moves_them_with_their_ids(small_disk: Path) -> None:
-    spool = opened(small_disk / "s.db")
+def test_disk_full_keeps_rows_in_memory_and_moves_them_with_their_ids(disk: Path) -> None:
+    spool = opened(disk / "s.db")
     spool.commit(Batch([entry(n) for n in range(10)], {"n": "10"}), NOW)
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * (small_disk.stat().st_dev and 2_000_000))
+    ballast = disk / "ballast"
+    ballast.write_bytes(b"x" * 2_000_000)
     number = 10
     while not spool.degraded:
         spool.commit(Batch([entry(number + n, size=4000) for n in range(10)], {"n": str(number + 10)}), NOW)
@@ -88,25 +80,49 @@ def test_disk_full_keeps_rows_in_memory_and_moves_them_with_their_ids(small_disk
     assert len(set(ids(after))) == len(after)
     assert all(row.seq < MEMORY_BASE for row in after)
     spool.close()
-    again = opened(small_disk / "s.db")
+    again = opened(disk / "s.db")
     assert again.state["n"] == str(number + 2)
     assert ids(everything(again)) == ids(after)
     again.close()
 
 
-def test_disk_gone_read_only_delivers_from_memory_and_settles_there(small_disk: Path) -> None:
-    spool = opened(small_disk / "s.db")
+def test_disk_full_rows_in_memory_are_settled_there(disk: Path) -> None:
+    spool = opened(disk / "s.db")
     spool.commit(Batch([entry(0), entry(1)], {"n": "2"}), NOW)
-    os.link(small_disk / "s.db", small_disk / "keep")  # the files must stay busy for the remount to hurt
-    subprocess.run(["mount", "-o", "remount,size=4k", str(small_disk)], check=False, capture_output=True)
+    (disk / "ballast").write_bytes(b"x" * 2_500_000)
     for number in range(2, 2000):
         spool.commit(Batch([entry(number, size=4000)], {"n": str(number)}), NOW)
         if spool.degraded:
             break
-    assert spool.degraded
     held = [row for row in everything(spool) if row.seq > MEMORY_BASE]
+    assert held
     spool.commit(Batch(settled=[row.seq for row in held]), NOW)
     assert [row for row in everything(spool) if row.seq > MEMORY_BASE] == []
+    assert numbers(everything(spool))[:2] == [0, 1]
+    spool.close()
+
+
+def test_disk_full_memory_is_bounded_and_what_it_drops_is_declared(disk: Path) -> None:
+    spool = opened(disk / "s.db", max_bytes=1_000_000)
+    (disk / "ballast").write_bytes(b"x" * 2_800_000)
+    for number in range(0, 6000, 10):
+        spool.commit(Batch([entry(number + n, size=2000) for n in range(10)]), NOW)
+    assert spool.degraded
+    kept = everything(spool)
+    lost = sum(loss.rows for loss in spool.losses)
+    assert lost > 1000
+    assert len(kept) + lost == 6000
+    (disk / "ballast").unlink()
+    spool.commit(Batch(), LATER)
+    assert not spool.degraded
+    assert len(everything(spool)) + sum(loss.rows for loss in spool.losses) == 6000
+    spool.close()
+
+
+def test_spool_in_memory_backed_folder_is_said_once_and_shown(disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spool = opened(disk / "s.db")
+    assert spool.stats()["volatile"] is True
+    assert [record.levelname for record in caplog.records if "tmpfs" in record.message] == ["WARNING"]
     spool.close()
 
 

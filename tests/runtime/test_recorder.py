@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_runtime.clock import SystemClock
@@ -81,11 +84,11 @@ def test_rewind_offers_what_was_not_settled_and_not_what_was(tmp_path: Path) -> 
 
 def test_state_is_as_it_was_when_recorded_and_survives(tmp_path: Path) -> None:
     with recording(tmp_path / "s.db") as recorder:
-        state = {"totals": {"lane1": 1}}
+        state = {"totals": {"lane1": np.int64(1)}, "sums": np.array([1.5])}
         recorder.record([crossing(1)], {"lane/s": state})
-        state["totals"]["lane1"] = 99
+        state["totals"] = {"lane1": np.int64(99)}
     with recording(tmp_path / "s.db") as recorder:
-        assert recorder.saved("lane/s") == {"totals": {"lane1": 1}}
+        assert recorder.saved("lane/s") == {"totals": {"lane1": 1}, "sums": [1.5]}
         assert recorder.saved("lane/other") is None
         alive = recorder.last_alive()
         assert alive is not None
@@ -211,6 +214,13 @@ def test_intake_put_when_full_counts_and_keeps_the_bound() -> None:
     assert batch.state == {"n": "99"}
     (loss,) = batch.lost
     assert (loss.stream, loss.reason, loss.rows, loss.from_ns) == ("s", "busy", intake.overflowed, 7)
+
+
+def test_import_of_recorder_and_publisher_stays_light() -> None:
+    heavy = ("paho", "cv2", "numba", "onnxruntime", "av")
+    code = f"import sys, edge_runtime.runtime.recorder, edge_runtime.runtime.publisher; print([n for n in {heavy} if n in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    assert said.stdout == "[]\n"
 
 
 def test_open_without_a_folder_cannot_start(tmp_path: Path) -> None:
