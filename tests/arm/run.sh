@@ -31,7 +31,7 @@ install_wheels() {
     stamp=$(sha256sum <pyproject.toml)
     if [ "$(cat "$site/.stamp" 2>/dev/null)" != "$stamp" ]; then rm -rf "$site"; fi
     rm -rf .cache/wheel
-    "$python" -m hatchling -q build -t wheel -d .cache/wheel
+    "$python" -m hatchling build -t wheel -d .cache/wheel >/dev/null
     .venv/bin/uv pip install -q --python-platform aarch64-manylinux_2_31 --python-version 3.11 --only-binary :all: \
         --target "$site" --reinstall-package edge-runtime .cache/wheel/*.whl --group test
     echo "$stamp" >"$site/.stamp"
