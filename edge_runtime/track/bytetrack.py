@@ -27,7 +27,7 @@ from edge_runtime.track.bank import Bank, rows_where
 from edge_runtime.track.flow import FlowMemory
 from edge_runtime.track.kalman import PP, VV, correct_motion, correct_size, from_xyxy, predict_motion
 from edge_runtime.track.options import TrackerOptions
-from edge_runtime.track.pairing import areas, common, doubt, price, shares, surprise
+from edge_runtime.track.pairing import absence, areas, common, doubt, overlap, price, shares, surprise
 from edge_runtime.types import Detections, Sighting, Stamp, Tick, Tracks
 
 __all__ = ["ByteTracker", "TrackerOptions"]
@@ -76,6 +76,7 @@ class ByteTracker:
         self._vote(rows, score[boxes], label[boxes])
         self._settle(rows)
         free = np.setdiff1d(rows_where(score >= options.min_score), boxes)
+        free = free[np.argsort(-score[free], kind="stable")]
         free = free[~self._repeats(xyxy[free].astype(np.float64), rows)]
         self._begin(place[free], size[free], score[free], label[free])
         return (self._report(stamp, ended),)
@@ -90,9 +91,9 @@ class ByteTracker:
             bank.seen_ns[stay] += elapsed_ns  # stillness is no absence,
             bank.born_ns[there & (bank.id < 0)] += elapsed_ns  # and no evidence
             bank.velocity[stay] = 0.0
-            held = bank.cov[stay]
+            held = bank.cov[stay], bank.size_var[stay]
             self._pass_time(stamp)
-            bank.cov[stay] = held
+            bank.cov[stay], bank.size_var[stay] = held
         else:
             self._pass_time(stamp)
         return self._report(stamp, self._forget(stamp.mono_ns))
@@ -160,10 +161,8 @@ class ByteTracker:
         """Rows of tracks, the boxes that are theirs, and how much noisier than usual each of these is."""
         bank, options = self._bank, self._options
         distance, vague = surprise(bank, options, place, size)
-        unseen_s = np.where(self._parked(), 0.0, np.maximum(self._before_ns - bank.seen_ns, 0) / 1e9)
-        lost = self._before_ns > bank.seen_ns
-        unseen_s = unseen_s + np.where(lost & ~self._parked(), options.lost_penalty * options.fade_s / 2, 0)
-        cost = price(distance, vague, unseen_s, shares(bank, label), options)
+        missed_s = np.maximum(self._before_ns - bank.seen_ns, 0) / 1e9  # seen in the frame before: nothing was missed
+        cost = price(distance, vague, absence(missed_s, self._parked(), options), shares(bank, label), options)
         good, faint = rows_where(score >= options.min_score), rows_where(score < options.min_score)
         rows, picked = self._matcher.match(cost[:, good], options.apart)
         alone = np.setdiff1d(np.arange(len(bank)), rows)
@@ -172,24 +171,27 @@ class ByteTracker:
         return rows, boxes, doubt(distance[rows, boxes], options)[:, None]
 
     def _repeats(self, xyxy: Array, rows: Rows) -> NDArray[np.bool_]:
-        """Which boxes are another reading of an object that already has its box in this frame."""
-        tracked = self._bank.xyxy[rows]
-        shared = common(xyxy, tracked)
-        overlap: Array = shared / (areas(xyxy)[:, None] + areas(tracked) - shared)
-        repeats: NDArray[np.bool_] = np.asarray(overlap.max(axis=1, initial=0.0) > self._options.duplicate)
+        """Which boxes [N, 4], best first, are another reading of a better one, or of an object that has its box in this frame."""
+        limit = self._options.duplicate
+        better = np.tril(overlap(xyxy, xyxy), -1) > limit
+        tracked = overlap(xyxy, self._bank.xyxy[rows]) > limit
+        repeats: NDArray[np.bool_] = np.concatenate([better, tracked], axis=1).any(axis=1)
         return repeats
 
-    def _parts(self, now_ns: int) -> NDArray[np.bool_]:
-        """Which of the tracks not believed yet lie within a believed one that has been read as the same label."""
+    def _parts(self, now_ns: int, ready: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which of the tracks not believed yet are a believed (or `ready`) one again, or lie within a larger one that has been read as their label."""
         bank, options = self._bank, self._options
         parts = np.zeros(len(bank), np.bool_)
         seen = bank.seen_ns == now_ns
-        inner, outer = rows_where((bank.id < 0) & seen), rows_where((bank.id > 0) & seen)
+        inner, outer = rows_where((bank.id < 0) & seen), rows_where(((bank.id > 0) | ready) & seen)
         if len(inner) and len(outer):
-            xyxy, votes = bank.xyxy, bank.votes[outer]
-            within = common(xyxy[inner], xyxy[outer]) > options.part * areas(xyxy[inner])[:, None]
+            small, large, votes = bank.xyxy[inner], bank.xyxy[outer], bank.votes[outer]
+            within = common(small, large) > options.part * areas(small)[:, None]
+            larger = areas(large) > areas(small)[:, None]
             alike = votes[:, bank.votes[inner].argmax(axis=1)] > options.alike * votes.sum(axis=1, keepdims=True)
-            parts[inner] = (within & alike.T).any(axis=1)
+            same = (overlap(small, large) > options.duplicate) & (bank.id[outer] > 0)
+            found: NDArray[np.bool_] = np.asarray((same | (within & larger & alike.T)).any(axis=1))
+            parts[inner] = found
         return parts
 
     # -- what a frame changes --------------------------------------------------------------------------------------------
@@ -221,9 +223,9 @@ class ByteTracker:
         bank.told[tell] = bank.position[tell]
 
     def _begin(self, place: Array, size: Array, score: Array, label: NDArray[np.int16]) -> None:
-        """New tracks, the surest first if there is not room for all."""
+        """New tracks, best first; only as many as there is room for."""
         bank, options = self._bank, self._options
-        best = np.argsort(-score, kind="stable")[: max(0, options.max_tracks - len(bank))]
+        best = np.arange(min(len(score), max(0, options.max_tracks - len(bank))))
         if self._stamp is None or not len(best):
             return
         new = Bank.new(place[best], size[best], score[best], self._stamp.mono_ns, bank.votes.shape[1])
@@ -250,10 +252,11 @@ class ByteTracker:
         A part of something believed begins anew with every frame: only what is seen outside of it has a way of its own, and from there on.
         """
         bank, options, now_ns = self._bank, self._options, stamp.mono_ns
-        part = self._parts(now_ns)
-        bank.hits[part], bank.evidence[part], bank.born_ns[part] = 1, bank.score[part], now_ns
-        bank.frames[part] = 1
-        sure = (bank.hits >= 2) & (bank.hits >= options.steady * bank.frames) & (bank.evidence >= 2 * options.min_score) & (bank.seen_ns - bank.born_ns >= options.confirm_s * 1e9)
+        often = (bank.hits >= 2) & (bank.hits >= options.steady * bank.frames)
+        sure = often & (bank.evidence >= 2 * options.min_score) & (now_ns - bank.born_ns >= options.confirm_s * 1e9)
+        part = self._parts(now_ns, sure)
+        sure &= ~part
+        bank.hits[part], bank.frames[part], bank.evidence[part], bank.born_ns[part] = 1, 1, bank.score[part], now_ns
         past: list[Sighting] = []
         for row in rows_where((bank.id < 0) & (bank.seen_ns == now_ns)).tolist():
             trail = self._past[int(bank.id[row])]

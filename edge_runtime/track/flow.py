@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_IMAGINED = 0.25
+_IMAGINED = 0.25  # samples: what is believed without memory weighs a quarter of one neighbour seen
 _REACH = 1.0  # sizes: how far a sample speaks for its surroundings. One size is about half a lane, so the next lane hardly has a say
 
 
@@ -15,8 +15,8 @@ class FlowMemory:
     """A bounded memory of (place, size, velocity) samples of confirmed tracks; the oldest give way.
 
     The prior for a new object is the Bayesian mean and variance of the samples around it, each weighted by nearness, together
-    with one imagined sample "somewhere around standing still, give or take `spread`": with no memory that is all there is, and one
-    neighbour is already worth as much.
+    with a fraction of an imagined sample "around standing still, give or take `spread`": with no memory that is all there is, and one
+    neighbour outweighs it.
 
         ▢→    ▢→        ?: seen once, no velocity of its own.      Several neighbours agree: small variance, the next frame's box is
            ▢→  ?  ▢→       They say "to the right, this fast"      looked for there. They disagree (a queue starting): large variance

@@ -31,12 +31,12 @@ class TrackerOptions:
     # -- association ------------------------------------------------------------------------------------------------------
     tails: float = 4.0
     """Degrees of freedom of the error (Student's t): now and then a box jumps to a part of the object, or takes its neighbour along."""
-    detected: float = 0.8
-    """Chance that an object in sight has a box of min_score or more in a frame."""
     new_density: float = 0.005
-    """Objects that no track explains, a square size and e-fold²: in dense traffic one stands in every four squares, most have a track."""
+    """Objects a frame that no track explains, a square size and e-fold²: one or two new ones in a picture of some two hundred squares."""
+    detected: float = 0.8
+    """Chance that an object that had a box in the frame before has one of min_score or more in this."""
     regained: float = 0.3
-    """...and that one that had none in the frame before has one in this."""
+    """Chance that one that had none has: it may be gone, hidden, or was never there."""
     detected_faint: float = 0.1
     """Chance that it has only a box between track_floor and min_score."""
     faint_density: float = 0.25
@@ -50,6 +50,7 @@ class TrackerOptions:
     confirm_s: float = 0.08
     """A track is believed after two sightings this far apart: what a detector makes up lasts a frame or two at 30 frames/s, as noise does."""
     steady: float = 0.5
+    """...and seen in this share of its frames: chance puts a box near any place now and then, an object is seen more often than not."""
     tentative_s: float = 0.5
     """How long one that is not believed yet is remembered: two frames at 5 frames/s may miss it."""
     memory_s: float = 2.0
@@ -60,7 +61,6 @@ class TrackerOptions:
     """How long a parked one is remembered, where it stood: buses stop for less than a minute in front of it."""
     duplicate: float = 0.6
     """Overlap with a tracked object above which a box is that object again: people labelled no two objects above 0.6, rider and bicycle least."""
-
     part: float = 0.7
     """Share of a box that must lie within a tracked object to be taken for a part of it (a windscreen, half a car beside a pole)."""
     alike: float = 0.05
@@ -76,8 +76,8 @@ class TrackerOptions:
         return _price(self.new_density, self.detected)
 
     @property
-    def lost_penalty(self) -> float:
-        """lost"""
+    def lost(self) -> float:
+        """What a pair costs more when its track had no box in the frame before."""
         return _price(self.new_density, self.detected) - _price(self.new_density, self.regained)
 
     @property

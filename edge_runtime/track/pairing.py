@@ -25,17 +25,22 @@ def surprise(bank: Bank, options: TrackerOptions, place: Array, size: Array) -> 
     return distance, np.log(place_var / sides**2 * size_var).sum(axis=1)
 
 
-def price(distance: Array, vague: Array, unseen_s: Array, share: Array, options: TrackerOptions) -> Array:
+def price(distance: Array, vague: Array, absent: Array, share: Array, options: TrackerOptions) -> Array:
     """−2 ln likelihood of each pair [N, M], but for a constant.
 
-    distance [N, M] and vague [N] as `surprise` gives them; unseen_s [N]: for how long the track could have been seen and was not; share [N, M]:
-    how often the track was read as the box's label. The error is distributed as Student's t, for which (ν + 4) ln(1 + d²/ν) stands in d²'s place.
+    distance [N, M] and vague [N] as `surprise` gives them; absent [N] as `absence`; share [N, M]: how often the track was read as the box's
+    label. The error is distributed as Student's t, for which (ν + 4) ln(1 + d²/ν) stands in d²'s place.
     """
     heavy = (options.tails + 4) * np.log1p(distance / options.tails)
-    fading = 2 * unseen_s / options.fade_s
     label = -2 * np.log(np.maximum(share, options.flicker))
-    result: Array = heavy + (vague + fading)[:, None] + label
+    result: Array = heavy + (vague + absent)[:, None] + label
     return result
+
+
+def absence(missed_s: Array, parked: NDArray[np.bool_], options: TrackerOptions) -> Array:
+    """What a pair costs more because its track [N] was not seen in the last frames, for missed_s seconds; parked objects are waited for."""
+    lost: Array = np.where((missed_s > 0) & ~parked, options.lost + 2 * missed_s / options.fade_s, 0.0)
+    return lost
 
 
 def doubt(distance: Array, options: TrackerOptions) -> Array:
@@ -61,3 +66,10 @@ def common(a: Array, b: Array) -> Array:
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     shared: Array = np.maximum(high - low, 0.0).prod(axis=2)
     return shared
+
+
+def overlap(a: Array, b: Array) -> Array:
+    """Intersection over union of boxes a [N, 4] and b [M, 4] -> [N, M]."""
+    shared = common(a, b)
+    quotient: Array = shared / (areas(a)[:, None] + areas(b) - shared)
+    return quotient
