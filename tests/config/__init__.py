@@ -1,0 +1,1 @@
+"""device.toml, good and bad."""

@@ -108,8 +108,9 @@ def test_schema_is_json_and_describes_every_key() -> None:
 
     def visit(rule: Any, name: tuple[str, ...]) -> None:
         seen.append(name)
-        for key, each in rule["properties"].items():
-            each = each.get("items", each) if each.get("type") == "array" and "properties" in (each.get("items") or {}) else each
+        for key, one in rule["properties"].items():
+            listed = one.get("type") == "array" and "properties" in (one.get("items") or {})
+            each = one["items"] if listed else one
             assert each["description"], (name, key)
             if each.get("additionalProperties") is False and set(each["properties"]) != {"file", "env"}:
                 visit(each, (*name, key))

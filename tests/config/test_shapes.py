@@ -13,7 +13,9 @@ UNIT = (1.0, 1.0)
 
 
 @given(st.integers(3, 60), st.floats(0.05, 0.49), st.floats(0, 6.28), st.booleans(), st.booleans(), st.randoms(use_true_random=False))
-def test_star_shaped_polygon_is_sound_in_either_sense_closed_or_not(count: int, radius: float, turn: float, back: bool, closed: bool, random: object) -> None:
+def test_star_shaped_polygon_is_sound_in_either_sense_closed_or_not(
+    count: int, radius: float, turn: float, back: bool, closed: bool, random: object
+) -> None:
     radii = [radius * random.uniform(0.5, 1) for _ in range(count)]  # type: ignore[attr-defined]
     ring = [(0.5 + r * math.cos(turn + 2 * math.pi * i / count), 0.5 + r * math.sin(turn + 2 * math.pi * i / count)) for i, r in enumerate(radii)]
     ring = ring[::-1] if back else ring

@@ -27,7 +27,9 @@ def test_parse_duration_of_units_is_seconds(text: str, seconds: float) -> None:
     assert parse_duration(text, FREE, HERE) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("value", ["", "5", "m5", "5 m", "5M", "-5m", "5m5m", "5s5m", "1e3s", "٥m", "5m ", "∞", True, None, [], {}, float("nan"), 10**400, "9" * 41 + "s"])
+@pytest.mark.parametrize(
+    "value", ["", "5", "m5", "5 m", "5M", "-5m", "5m5m", "5s5m", "1e3s", "٥m", "5m ", "∞", True, None, [], {}, float("nan"), 10**400, "9" * 41 + "s"]
+)
 def test_parse_duration_of_anything_else_is_wrong(value: Any) -> None:
     with pytest.raises(Wrong, match="expected a duration"):
         parse_duration(value, FREE, HERE)
@@ -58,15 +60,17 @@ def test_show_size_is_read_back(count: int) -> None:
     assert parse_size(show_size(count), FREE, HERE) == count
 
 
-@pytest.mark.parametrize("url", ["mqtt://h", "mqtt://h:1", "mqtts://[::1]:8883", "ws://h:80/mqtt", "wss://h/x/y", "MQTT://h/", "mqtt://10.0.0.1:65535"])
+@pytest.mark.parametrize(
+    "url", ["mqtt://h", "mqtt://h:1", "mqtts://[::1]:8883", "ws://h:80/mqtt", "wss://h/x/y", "MQTT://h/", "mqtt://10.0.0.1:65535"]
+)
 def test_parse_url_takes_brokers(url: str) -> None:
     assert parse_url(url, FREE, HERE) == url
 
 
 @pytest.mark.parametrize(
     "url",
-    ["", " ", "h:1883", "mqtt:h", "mqtt://", "mqtt://:1", "mqtt://h:0", "mqtt://h:", "mqtt://h:65536", "mqtt://h:-1", "mqtt://h/x", "mqtt://h?x=1"]
-    + ["mqtt://h#x", "mqtt://a b", "mqtt://u@h", "mqtt://u:p@h", "mqtt://u:p/q@h", "mqtt://[::1", "mqtt://h\n", "http://h", 5, None, ["mqtt://h"]],
+    ["", " ", "h:1883", "mqtt:h", "mqtt://", "mqtt://:1", "mqtt://h:0", "mqtt://h:", "mqtt://h:65536", "mqtt://h:-1", "mqtt://h/x", "mqtt://h?x=1",
+     "mqtt://h#x", "mqtt://a b", "mqtt://u@h", "mqtt://u:p@h", "mqtt://u:p/q@h", "mqtt://[::1", "mqtt://h\n", "http://h", 5, None, ["mqtt://h"]],
 )  # fmt: skip
 def test_parse_url_refuses_the_rest(url: Any) -> None:
     with pytest.raises(Wrong):
@@ -94,8 +98,9 @@ def test_parse_source_resolves_files_and_keeps_urls(source: str, kept: str) -> N
 
 @pytest.mark.parametrize(
     "source",
-    ["", "rtsp:", "rtsp:10.0.0.7", "rtsp://", "rtsp:///x", "rtsp://h:99999/", "rtsp://u:p@h/", "rtsp://h/a b", "rtmp://h/x", "foo:bar", "sim:junction"]
-    + ["v4l2:", "gst: ", "mqtt:x", "serial:/dev/ttyUSB0", "clip.mp4?fps=3", "clip.mp4?loop=2", "clip.mp4?loop=1&loop=1", "?loop=1", 5, None, "a\0b"],
+    ["", "rtsp:", "rtsp:10.0.0.7", "rtsp://", "rtsp:///x", "rtsp://h:99999/", "rtsp://u:p@h/", "rtsp://h/a b", "rtmp://h/x", "foo:bar",
+     "sim:junction", "v4l2:", "gst: ",
+     "mqtt:x", "serial:/dev/ttyUSB0", "clip.mp4?fps=3", "clip.mp4?loop=2", "clip.mp4?loop=1&loop=1", "?loop=1", 5, None, "a\0b"],
 )  # fmt: skip
 def test_parse_source_refuses_the_rest(source: Any) -> None:
     with pytest.raises(Wrong):
@@ -135,7 +140,13 @@ def test_parse_secret_of_a_file_that_others_can_read_says_chmod(mode: int, tmp_p
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"", "is empty"), (b"\n", "is empty"), (b"two\nlines\n", "more than one line"), (b"\xff\xfe", "not UTF-8"), (b"x" * 5000, "more than one line")],
+    [
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"two\nlines\n", "more than one line"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"x" * 5000, "more than one line"),
+    ],
 )
 def test_parse_secret_of_an_odd_file_is_wrong(data: bytes, words: str, tmp_path: Path) -> None:
     file = tmp_path / "secret"
