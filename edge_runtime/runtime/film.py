@@ -7,10 +7,11 @@ left that could be mistaken for a film.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +19,21 @@ from numpy.typing import NDArray
 from edge_runtime.errors import CannotStart
 
 _log = logging.getLogger("edge_runtime.film")
-_TICKS = 90_000  # a second, as MP4 files usually count
+_TICKS = 60_000  # a second: fine enough for any camera, and MPEG-4 knows no finer
 _ENCODERS = (("libx264", {"crf": "21", "preset": "veryfast"}), ("mpeg4", {"qscale": "3"}))  # the first that this build of PyAV has
 
 
 class Film:
     """A context in which pictures become a film at `path`; `fps` is how fast they come, about. Nothing is opened before the first picture.
 
-    One thread writes. Raises CannotStart when the file cannot be made, or no encoder is there.
+    One thread writes. Raises CannotStart when the file cannot be made, the disk refuses, or no encoder is there.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
         self._path = path
         self._partial = path.with_name(f".{path.name}.partial")
         self._fps = Fraction(fps).limit_denominator(1001)
+        self._file: BinaryIO | None = None
         self._container: Any = None
         self._stream: Any = None
         self._size = (0, 0)
@@ -51,48 +53,54 @@ class Film:
         pts = max(self._last_pts + 1, round((mono_ns - self._first_ns) * _TICKS / 1e9))
         frame.pts, frame.time_base = pts, Fraction(1, _TICKS)
         self._last_pts = pts
-        self._container.mux(self._stream.encode(frame))
+        self._encode(frame)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._container is None:
+        if self._file is None:
             if kind is None:
                 _log.warning("%s: no picture came, so no film was written", self._path)
             return
-        complete = False
+        if kind is not None:
+            self._discard()
+            return
         try:
-            if kind is None:
-                self._container.mux(self._stream.encode(None))
-                complete = True
-        finally:
-            self._finish(complete)
-
-    def _finish(self, complete: bool) -> None:
-        try:
+            self._encode(None)
             self._container.close()  # writes the index, without which an MP4 is nothing
-        except OSError:
-            if complete:
-                self._partial.unlink(missing_ok=True)
-                raise
-        if complete:
+            self._file.close()
             self._partial.replace(self._path)
-        else:
-            self._partial.unlink(missing_ok=True)
+        except BaseException as failure:
+            self._discard()
+            if isinstance(failure, _refusals()):
+                raise CannotStart(f"{self._path}: the film cannot be written: {failure}") from failure
+            raise
 
     def _open(self, picture: NDArray[np.uint8], mono_ns: int) -> None:
         import av
 
         height, width = picture.shape[:2]
         try:
-            container = av.open(str(self._partial), "w", format="mp4")
+            self._file = self._partial.open("wb")
         except OSError as error:
             raise CannotStart(f"{self._path}: the film cannot be written here: {error}") from error
+        self._container = av.open(self._file, "w", format="mp4")
+        self._stream = self._add_stream(self._container, width + width % 2, height + height % 2)
+        self._size, self._first_ns = (height, width), mono_ns
+
+    def _encode(self, frame: Any) -> None:
+        """A frame, or None for what the encoder still holds."""
         try:
-            self._stream = self._add_stream(container, width + width % 2, height + height % 2)
-        except BaseException:
-            container.close()
-            self._partial.unlink(missing_ok=True)
-            raise
-        self._container, self._size, self._first_ns = container, (height, width), mono_ns
+            self._container.mux(self._stream.encode(frame))
+        except _refusals() as error:
+            raise CannotStart(f"{self._path}: the film cannot be written: {error}") from error
+
+    def _discard(self) -> None:
+        with suppress(*_refusals()):  # it is given up: why is already on its way to the caller
+            if self._container is not None:
+                self._container.close()
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+        self._partial.unlink(missing_ok=True)
 
     def _add_stream(self, container: Any, width: int, height: int) -> Any:
         import av
@@ -121,3 +129,10 @@ class Film:
             picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")
         return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What a full disk or a broken encoder comes as: FFmpeg's errors are only in part OSErrors."""
+    import av.error
+
+    return OSError, av.error.FFmpegError
