@@ -44,9 +44,10 @@ def test_take_never_more_than_fps_and_never_idle(steps_ms: list[int], fps: float
     assert taken[0] == 0
     span_s = times[-1] / NS
     assert len(taken) <= span_s * fps + 1.1
-    tolerance_ns = min(2_000_000, NS / fps / 10)
+    exact = Fraction(fps).limit_denominator(1000)
+    tolerance_ns = min(2_000_000, int(NS / exact / 10))
     for before, after in itertools.pairwise(taken):
-        passed = [int((times[index] + tolerance_ns) * fps / NS) for index in range(before, after)]
+        passed = [(int(times[index]) + tolerance_ns) * exact // NS for index in range(before, after)]
         assert len(set(passed)) == 1, "a picture of another slot was left out"
 
 

@@ -186,8 +186,7 @@ def test_pixel_formats_and_odd_sizes(tmp_path: Path, pix_fmt: str, codec: str, e
 def test_conversion_keeps_luma_and_range(tmp_path: Path) -> None:
     options = {"qp": "0", "x264-params": "fullrange=on:colormatrix=bt709"}
     frame = read_all(make_footage(spec(make_clip(tmp_path / "a.mkv", frames=1, pix_fmt="yuv444p", options=options))))[0]
-    options["profile"] = "high422"
-    plain = read_all(make_footage(spec(make_clip(tmp_path / "b.mkv", frames=1, pix_fmt="yuv422p", options={**options, "profile": "high444"}))))[0]
+    plain = read_all(make_footage(spec(make_clip(tmp_path / "b.mkv", frames=1, pix_fmt="yuv422p", options=options))))[0]
     assert frame.color == plain.color == ColorSpec(Matrix.BT709, full_range=True)
     assert np.array_equal(frame.planes[0], plain.planes[0])
 
