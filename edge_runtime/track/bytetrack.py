@@ -175,11 +175,11 @@ class ByteTracker:
         limit = self._options.duplicate
         better = np.tril(overlap(xyxy, xyxy), -1) > limit
         tracked = overlap(xyxy, self._bank.xyxy[rows]) > limit
-        repeats: NDArray[np.bool_] = np.concatenate([better, tracked], axis=1).any(axis=1)
+        repeats: NDArray[np.bool_] = np.asarray(np.concatenate([better, tracked], axis=1).any(axis=1))
         return repeats
 
     def _parts(self, now_ns: int, ready: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which of the tracks not believed yet are a believed (or `ready`) one again, or lie within a larger one that has been read as their label."""
+        """Which tracks not believed yet are a believed (or `ready`) one again, or lie within a larger one that has been read as their label."""
         bank, options = self._bank, self._options
         parts = np.zeros(len(bank), np.bool_)
         seen = bank.seen_ns == now_ns

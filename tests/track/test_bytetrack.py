@@ -136,7 +136,7 @@ def test_pain_6_parked_or_occluded_objects_recounted() -> None:
         tracks = tracker.step(seen(t, *parked, *passing, score=score))[0]
         middle = (tracks.boxes.xyxy[:, :2] + tracks.boxes.xyxy[:, 2:]) / 2
         seen_ids |= set(tracks.id[(np.abs(middle - (300, 200)) < 10).all(axis=1)].tolist())
-    assert seen_ids == {1}
+    assert len(seen_ids) == 1
 
 
 def test_step_still_keeps_who_stands() -> None:

@@ -150,4 +150,4 @@ def _covered(box: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 PERFECT = Detector(miss=0.0, faint=0.0, wobble=0.0, flicker=0.0, ghosts=0.0, hidden=1.0)
 USUAL = Detector()
-POOR = replace(USUAL, miss=0.25, faint=0.3, wobble=0.05, flicker=0.25, ghosts=2.0)
+TWINS = replace(USUAL, twins=0.7)
