@@ -13,8 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge_runtime.config.check import bundle_of
 from edge_runtime.config.plan import Plan
@@ -48,25 +49,45 @@ class Finding:
         return asdict(self)
 
 
-Trial = Callable[[], str]
+class Trial(NamedTuple):
+    """One thing to try: `attempt` returns what was found, or raises EdgeError with what is wrong."""
+
+    kind: str
+    name: str
+    attempt: Callable[[], str]
 
 
 def try_all(config: Config, plan: Plan, tell: Callable[[Finding], None]) -> list[Finding]:
     """Try everything; `tell` hears of each as it ends. One finding for each camera, each used model and the broker, in that order."""
     used = {camera.model for camera in config.camera}
-    rows: list[tuple[tuple[str, str], Trial, float]] = []
-    for camera in config.camera:
-        rows.append((("camera", camera.name), lambda camera=camera: try_camera(camera), CAMERA_S))  # type: ignore[misc]
-    for model in config.model:
-        if model.name in used:
-            rows.append((("model", model.name), lambda model=model: try_model(config, model, plan), MODEL_S))  # type: ignore[misc]
-    rows.append((("broker", config.mqtt.url), lambda: try_broker(config, plan), BROKER_S))
+    cameras = [Trial("camera", camera.name, partial(try_camera, camera)) for camera in config.camera]
+    models = [Trial("model", model.name, partial(try_model, config, model, plan)) for model in config.model if model.name in used]
+    broker = Trial("broker", config.mqtt.url, partial(try_broker, config, plan))
+    limit_s = max(BROKER_S, CAMERA_S, MODEL_S * len(models)) + GRACE_S
+    return try_rows([*([camera] for camera in cameras), models, [broker]], limit_s, tell)
+
+
+def try_rows(rows: Sequence[Sequence[Trial]], limit_s: float, tell: Callable[[Finding], None]) -> list[Finding]:
+    """Rows side by side, the trials of one row one after the other. What has not ended after `limit_s` is a finding too, and is left behind."""
     found: SimpleQueue[Finding] = SimpleQueue()
-    models = [row for row in rows if row[0][0] == "model"]
-    for group in ([row] for row in rows if row[0][0] != "model"):
-        _start(group, found)
-    _start(models, found)
-    return _collect([row[0] for row in rows], found, max(BROKER_S, CAMERA_S, MODEL_S * len(models)) + GRACE_S, tell)
+    for row in rows:
+        # Nobody waits for these threads: a trial that hangs must not keep the command from ending.
+        threading.Thread(target=_try_row, args=(row, found), name="try", daemon=True).start()
+    names = [(trial.kind, trial.name) for row in rows for trial in row]
+    done: dict[tuple[str, str], Finding] = {}
+    end_s = time.monotonic() + limit_s
+    while len(done) < len(names):
+        try:
+            finding = found.get(timeout=max(0.0, end_s - time.monotonic()))
+        except Empty:
+            break
+        done[finding.kind, finding.name] = finding
+        tell(finding)
+    for kind, name in names:
+        if (kind, name) not in done:
+            done[kind, name] = Finding(kind, name, False, f"did not end within {limit_s:g} s and was left behind", limit_s)
+            tell(done[kind, name])
+    return [done[name] for name in names]
 
 
 def try_camera(camera: CameraConfig) -> str:
@@ -123,37 +144,13 @@ def _first_frame(source: FrameSource, end_s: float) -> Frame | None:
     return None
 
 
-def _start(rows: Sequence[tuple[tuple[str, str], Trial, float]], found: SimpleQueue[Finding]) -> None:
-    """Run trials one after the other in a thread that nobody waits for: one that hangs must not keep the command from ending."""
-
-    def run() -> None:
-        for (kind, name), trial, _ in rows:
-            began = time.monotonic()
-            try:
-                ok, says = True, trial()
-            except EdgeError as error:
-                ok, says = False, str(error)
-            except Exception as error:  # noqa: BLE001 - a trial that breaks is a finding, and must not silence the others
-                ok, says = False, f"unexpected {type(error).__name__}: {error}"
-            found.put(Finding(kind, name, ok, says, round(time.monotonic() - began, 2)))
-
-    if rows:
-        threading.Thread(target=run, name=f"try-{rows[0][0][0]}", daemon=True).start()
-
-
-def _collect(names: Sequence[tuple[str, str]], found: SimpleQueue[Finding], limit_s: float, tell: Callable[[Finding], None]) -> list[Finding]:
-    """Every finding, in the order of `names`; what did not end in time is one too."""
-    done: dict[tuple[str, str], Finding] = {}
-    end_s = time.monotonic() + limit_s
-    while len(done) < len(names):
+def _try_row(row: Sequence[Trial], found: SimpleQueue[Finding]) -> None:
+    for trial in row:
+        began = time.monotonic()
         try:
-            finding = found.get(timeout=max(0.0, end_s - time.monotonic()))
-        except Empty:
-            break
-        done[finding.kind, finding.name] = finding
-        tell(finding)
-    for kind, name in names:
-        if (kind, name) not in done:
-            done[kind, name] = Finding(kind, name, False, f"did not end within {limit_s:.0f} s and was left behind", limit_s)
-            tell(done[kind, name])
-    return [done[name] for name in names]
+            ok, says = True, trial.attempt()
+        except EdgeError as error:
+            ok, says = False, str(error)
+        except Exception as error:  # noqa: BLE001 - a trial that breaks is a finding, and must not silence the others
+            ok, says = False, f"unexpected {type(error).__name__}: {error}"
+        found.put(Finding(trial.kind, trial.name, ok, says, round(time.monotonic() - began, 2)))
