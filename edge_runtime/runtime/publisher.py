@@ -255,11 +255,10 @@ class Publisher:
         while self._now:
             with self._lock:
                 message = self._now.popleft()
-            if self._sink.tell(message):
-                self._counts["now_sent"] += 1
-            elif message.qos and self._sink.state.name == "connected":
-                with self._lock:
+                if self._sink.tell(message):
+                    self._counts["now_sent"] += 1
+                elif message.qos and self._sink.state.name == "connected":
                     self._now.appendleft(message)
-                return
-            else:
-                self._counts["now_dropped"] += 1
+                    return
+                else:
+                    self._counts["now_dropped"] += 1
