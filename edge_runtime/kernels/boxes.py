@@ -105,23 +105,29 @@ def decode_yolox(
 
         centre = (d + cell) · stride      size = exp(log size) · stride      score = objectness · max(class)
 
-    No class exceeds 1, so an anchor whose objectness is below `floor` cannot reach it: nearly all of them cost one comparison.
-    Of equal classes the first wins. Anchors with anything not finite are dropped.
+    No class exceeds 1, so an anchor whose objectness is below `floor` cannot reach it: nearly all of them cost one comparison. Of the others the
+    classes that reach it are counted first, which the compiler does many at a time; then they are looked for until that many were found.
+    Of equal classes the first wins. Boxes and scores that are not finite are dropped.
     """
     count = 0
     for i in range(raw.shape[0]):
         objectness = raw[i, 4]
         if not objectness >= floor:
             continue
-        best = 0
-        highest = float32(-1)
+        hits = 0
         for c in range(keep.shape[0]):
-            if raw[i, 5 + c] > highest:
-                highest = raw[i, 5 + c]
-                best = c
-        value = objectness * highest
-        if not (value >= floor and keep[best]):
+            hits += objectness * raw[i, 5 + c] >= floor
+        best = -1
+        c = 0
+        while hits > 0:
+            if objectness * raw[i, 5 + c] >= floor:
+                hits -= 1
+                if best < 0 or raw[i, 5 + c] > raw[i, 5 + best]:
+                    best = c
+            c += 1
+        if best < 0 or not keep[best]:
             continue
+        value = objectness * raw[i, 5 + best]
         stride = grid[i, 2]
         x = (raw[i, 0] + grid[i, 0]) * stride
         y = (raw[i, 1] + grid[i, 1]) * stride
