@@ -64,6 +64,8 @@ def opened(target: Target) -> InputContainer:
     import av
     from av.error import FFmpegError
 
+    # A title in another encoding is no reason to refuse a video; from PyAV 19 on that goes without saying.
+    lenient = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
     began_s = time.monotonic()
     try:
         container: InputContainer = av.open(
@@ -72,7 +74,7 @@ def opened(target: Target) -> InputContainer:
             format=target.format,
             options=dict(target.options),
             timeout=(target.open_timeout_s, target.read_timeout_s),
-            metadata_errors="replace",
+            **lenient,
         )
         return container
     except FFmpegError as error:

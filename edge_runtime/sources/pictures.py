@@ -33,8 +33,10 @@ _OURS = {
 
 # What swscale turns a foreign format into: the nearest of ours of the same kind (YUV stays YUV with its matrix and range, RGB stays RGB).
 _NEAREST = {
-    **dict.fromkeys(("yuv444p", "yuvj444p", "yuv440p", "yuvj440p", "yuva422p", "yuva444p", "yuv422p16le", "nv16", "nv24"), "yuv422p"),
-    **dict.fromkeys(("yuv410p", "yuv411p", "yuvj411p", "yuva420p", "nv21", "yuv420p9le"), "yuv420p"),
+    **dict.fromkeys(("yuv444p", "yuv440p", "yuva422p", "yuva444p", "yuv422p16le", "nv16", "nv24"), "yuv422p"),
+    **dict.fromkeys(("yuvj444p", "yuvj440p"), "yuvj422p"),
+    "yuvj411p": "yuvj420p",
+    **dict.fromkeys(("yuv410p", "yuv411p", "yuva420p", "nv21", "yuv420p9le"), "yuv420p"),
     **dict.fromkeys(("yuv420p12le", "yuv420p14le", "yuv420p16le", "yuv422p10le", "yuv422p12le", "yuv444p10le", "yuv444p12le"), "yuv420p10le"),
     **dict.fromkeys(("p010le", "p012le", "p016le", "p210le", "yuv420p10be"), "yuv420p10le"),
     **dict.fromkeys(("uyvy422", "yvyu422"), "yuyv422"),
@@ -75,9 +77,8 @@ def picture_of(frame: VideoFrame) -> Picture:
     matrix = _MATRICES.get(frame.colorspace) or usual_matrix(size)
     rotation = round(-frame.rotation / 90) * 90 % 360  # FFmpeg counts counter-clockwise
     if name not in _OURS:
-        spread = _FULL if full_range else _LIMITED
         name = _nearest(name)
-        frame = frame.reformat(format=name, src_color_range=spread, dst_color_range=spread)
+        frame = frame.reformat(format=name)
     pixels = _OURS[name]
     return Picture(_views(frame, pixels, size), pixels, ColorSpec(matrix, full_range), size, rotation)
 

@@ -34,6 +34,7 @@ def make_clip(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
     metadata: dict[str, str] | None = None,
+    full_range: bool = False,
 ) -> Path:
     """Encode `frames` numbered pictures; `times_ms` gives each its own presentation time instead of a steady rate."""
     import av
@@ -45,10 +46,13 @@ def make_clip(
         stream: Any = container.add_stream(codec, rate=rate, options={**default, **(options or {})})
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt
+        if full_range:
+            stream.codec_context.color_range = 2
         if times_ms is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
         for number in range(frames if times_ms is None else len(times_ms)):
             picture = av.VideoFrame.from_ndarray(numbered(number, size), format="gray").reformat(format=pix_fmt, dst_color_range=1)
+            picture.color_range = 2 if full_range else 1
             picture.time_base = 1 / rate if times_ms is None else Fraction(1, 1000)
             picture.pts = number if times_ms is None else times_ms[number]
             container.mux(stream.encode(picture))

@@ -183,12 +183,27 @@ def test_pixel_formats_and_odd_sizes(tmp_path: Path, pix_fmt: str, codec: str, e
     assert len(said) == converted, "said once, however often it is opened"
 
 
-def test_conversion_keeps_luma_and_range(tmp_path: Path) -> None:
-    options = {"qp": "0", "x264-params": "fullrange=on:colormatrix=bt709"}
-    frame = read_all(make_footage(spec(make_clip(tmp_path / "a.mkv", frames=1, pix_fmt="yuv444p", options=options))))[0]
-    plain = read_all(make_footage(spec(make_clip(tmp_path / "b.mkv", frames=1, pix_fmt="yuv422p", options=options))))[0]
-    assert frame.color == plain.color == ColorSpec(Matrix.BT709, full_range=True)
-    assert np.array_equal(frame.planes[0], plain.planes[0])
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("codec", ["libx264", "ffv1"])  # the one says so by a pixel format of its own (yuvj444p), the other by a flag
+def test_conversion_keeps_luma_and_range(tmp_path: Path, codec: str, full_range: bool) -> None:
+    options = {"qp": "0"} if codec == "libx264" else {}
+    clips = {
+        pix_fmt: make_clip(tmp_path / f"{pix_fmt}.mkv", frames=1, codec=codec, pix_fmt=pix_fmt, options=options, full_range=full_range)
+        for pix_fmt in ("yuv444p", "yuv422p")
+    }
+    converted, plain = (read_all(make_footage(spec(clip)))[0] for clip in clips.values())
+    assert converted.format is plain.format is PixelFormat.YUV422P
+    assert converted.color == plain.color == ColorSpec(Matrix.BT601, full_range=full_range)
+    assert np.array_equal(converted.planes[0], plain.planes[0])
+    assert number_of(converted.planes[0]) == 0
+
+
+def test_metadata_in_another_encoding_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "a.mkv", frames=2, metadata={"title": "Strasse mit Kamera"})
+    data = clip.read_bytes()
+    assert b"Strasse" in data
+    clip.write_bytes(data.replace(b"Strasse", b"Stra\xdfe\xff"))
+    assert len(read_all(make_footage(spec(clip)))) == 2
 
 
 @pytest.mark.parametrize(
