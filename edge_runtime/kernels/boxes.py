@@ -119,7 +119,7 @@ def decode_yolox(
             hits += objectness * raw[i, 5 + c] >= floor
         best = -1
         c = 0
-        while hits > 0:
+        while hits > 0 and c < keep.shape[0]:
             if objectness * raw[i, 5 + c] >= floor:
                 hits -= 1
                 if best < 0 or raw[i, 5 + c] > raw[i, 5 + best]:
