@@ -54,7 +54,7 @@ class SteadySource(Generic[Item]):
         self._wait_s = FIRST_WAIT_S
         self._next_try_s = 0.0
         self._live_since_s = 0.0
-        self._away_since_s = time.monotonic()
+        self._away_since_s = 0.0  # 0: nobody has asked for a frame yet
         self._random = random.Random()
 
     def open(self) -> None:
@@ -62,6 +62,8 @@ class SteadySource(Generic[Item]):
 
     def read(self, timeout: float) -> Item | None:
         """The next item, or None within about `timeout` seconds (opening takes as long as the source's own bound). Raises only Exhausted."""
+        if not self._away_since_s:
+            self._away_since_s = time.monotonic()
         try:
             if not self._is_open and not self._try_open(timeout):
                 return None
