@@ -8,12 +8,15 @@ deviation: sensor noise, compression, leaves). A cell that is further from its b
 
 It errs on the side of open, because a gate that hides a car makes a count wrong, and one that stays open only costs what having none costs:
 
-- open for the first second, and whenever size, format or rotation change: the background is being learnt
+- open for the first second, and again when size, format or rotation change, after 20 s without frames, or when time runs backwards: the
+  background is being learnt
 - open for a second after the last motion, so that a tracker sees things come to rest
 - open for one frame when it was shut for two seconds, whatever it sees
 - most of the picture changed (a lamp, an exposure step, the camera was moved): open, and the background is learnt anew
 - lit cells learn no restlessness, so that traffic does not make its own street blind, and take over as background only what stays the same
   from frame to frame, slowly: what stops is looked at for some ten seconds, what drives through leaves no trail
+
+A camera that sways by half a cell keeps the edges of bright markings lit and its gate open: fix the pole, or leave the gate off.
 
 The smallest thing that must open it stands upright, 1/25 of the picture's height and a third as wide: two by five cells. Time comes from
 the stamps; same frames, same answers. It needs neither Numba nor a model, so that it can run beside the decoder.
@@ -37,6 +40,7 @@ from edge_runtime.types import Frame, PixelFormat, Polygon, Size
 _ROWS = 120
 _HOLD_NS = 1_000_000_000
 _REFRESH_NS = 2_000_000_000
+_FORGOTTEN_NS = 20_000_000_000
 _FLOOR = 3.0  # levels of 255 that a cell may be off without being lit
 _RESTLESS = 3.5  # and so many of its mean deviations on top
 _MOST_REACH = 16.0  # levels: however restless a cell, more than this lights it
@@ -78,7 +82,7 @@ class MotionGate:
         key = (frame.format, frame.size, frame.rotation)
         cells = self._cells(frame)
         scene = self._scene
-        if scene is None or key != self._key or not 0 <= now_ns - scene.seen_ns <= 10 * _REFRESH_NS:
+        if scene is None or key != self._key or not 0 <= now_ns - scene.seen_ns <= _FORGOTTEN_NS:
             self._key = key
             self._scene = self._learn(frame, cells)
             self._hold_until_ns = now_ns + _HOLD_NS

@@ -219,3 +219,26 @@ def test_tensor_is_near_the_usual_chain_on_footage(material, clip, matrix):
     assert difference.mean() < 1.5
     assert np.quantile(difference, 0.99) < 4
     assert_close(ours, naive_image.tensor(frame, image), image)
+
+
+@pytest.mark.parametrize("pixel_format", PixelFormat)
+@pytest.mark.parametrize("case", ["mixed", "unaligned", "columns apart", "upside down"])
+def test_preprocess_takes_planes_however_they_lie_in_memory(pixel_format, case):
+    """Some writable and some not, at odd addresses, not contiguous within a row, rows backwards."""
+    frame = random_frame(3, pixel_format, Size(31, 17), ColorSpec())
+    expected = run(ImageInput(name="images", size=Size(16, 12)), frame)
+    planes = []
+    for index, plane in enumerate(frame.planes):
+        if case == "mixed":
+            other = np.array(plane) if index == 0 else plane
+        elif case == "unaligned":
+            memory = np.zeros(plane.nbytes + 1, np.uint8)
+            other = memory[1:].view(plane.dtype).reshape(plane.shape)
+            other[...] = plane
+        elif case == "columns apart":
+            other = np.zeros((plane.shape[0], 2 * plane.shape[1], *plane.shape[2:]), plane.dtype)[:, ::2]
+            other[...] = plane
+        else:
+            other = np.ascontiguousarray(plane[::-1])[::-1]
+        planes.append(other)
+    np.testing.assert_array_equal(run(ImageInput(name="images", size=Size(16, 12)), replace(frame, planes=tuple(planes))), expected)
