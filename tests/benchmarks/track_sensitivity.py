@@ -9,7 +9,7 @@ true crossings, that film too. Printed: miscounted over all lines and rates (eve
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -87,9 +87,10 @@ def main(arguments: list[str]) -> None:
             lines.append((LineOptions(name="line", points=((x1, y1), (x2, y2)), units="px"), int(forward), int(backward)))
         cases["film"] = film(Path(arguments[0]), lines)
     total = {name: sum(f + b for case in group for _, f, b in case[3]) for name, group in cases.items()}
-    count: Callable[[TrackerOptions], str] = lambda options: "  ".join(  # noqa: E731 - a column of the table
-        f"{name} {sum(miscounted(case, options) for case in group):4d}/{total[name]}" for name, group in cases.items()
-    )
+
+    def count(options: TrackerOptions) -> str:
+        return "  ".join(f"{name} {sum(miscounted(case, options) for case in group):4d}/{total[name]}" for name, group in cases.items())
+
     print(f"{'as it is':18} {count(TrackerOptions())}", flush=True)
     names = [field.name for field in fields(TrackerOptions) if field.name not in BOUNDS]
     for name in [*names, *LINE_CONSTANTS]:
