@@ -35,17 +35,18 @@ def watching(camera: CameraConfig, analysis: Analysis, labels: Sequence[str], fi
 @contextmanager
 def _filming(camera: CameraConfig, analysis: Analysis, labels: Sequence[str], path: Path) -> Iterator[Watcher]:
     from edge_runtime.present.annotate import Annotator
-    from edge_runtime.present.picture import to_bgr
+    from edge_runtime.present.picture import Pictures
     from edge_runtime.runtime.film import Film
 
     with Film(path, camera.fps) as film:
         annotator: Annotator | None = None
+        pictures = Pictures(camera.mask)
 
         def watch(frame: Frame, detections: Detections, tracks: Tracks) -> None:  # noqa: ARG001 - tracks hold what is drawn
             nonlocal annotator
             if annotator is None:
                 annotator = Annotator(frame.upright, camera.line, camera.zone, labels)
-            picture = to_bgr(frame, camera.mask)
+            picture = pictures.to_bgr(frame)
             annotator.draw(picture, tracks, analysis.totals())
             film.write(picture, frame.stamp.mono_ns)
 

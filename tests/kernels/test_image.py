@@ -1,3 +1,5 @@
+"""The kernel against its twin, over any tables that point into the planes."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Known colours of the standards, and what a model's normalisation makes of them."""
+
 from __future__ import annotations
 
 import numpy as np

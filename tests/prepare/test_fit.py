@@ -1,3 +1,5 @@
+"""Where pictures lie in tensors, and the way back."""
+
 from __future__ import annotations
 
 import numpy as np

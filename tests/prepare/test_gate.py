@@ -1,3 +1,5 @@
+"""The motion gate on a synthetic street and on footage: shut for noise and slow light, open for whoever moves."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

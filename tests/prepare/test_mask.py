@@ -1,3 +1,5 @@
+"""Which pixels a mask hides."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Frames to tensors: every format, layout, dtype and rotation against double precision; masks; memory."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -122,7 +124,7 @@ def scrambled(frame: Frame, hidden: np.ndarray, seed: int) -> Frame:
     planes = []
     for plane in frame.planes:
         down = -(-frame.size.height // plane.shape[0]) if plane.shape[0] != frame.size.height else 1
-        across = 1 if plane.shape[1] == frame.size.width else 2
+        across = 2 if plane.shape[1] != frame.size.width or frame.format is PixelFormat.YUYV else 1
         padded = np.pad(hidden, ((0, -hidden.shape[0] % down), (0, -hidden.shape[1] % across)))
         blocks = padded.reshape(plane.shape[0], down, plane.shape[1], across)
         noise = rng.integers(0, 1024 if plane.dtype == np.uint16 else 256, plane.shape).astype(plane.dtype)

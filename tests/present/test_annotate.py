@@ -1,3 +1,5 @@
+"""What is drawn, and where."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,11 +1,11 @@
-from __future__ import annotations
+"""Frames as pictures, against the twin."""
 
-from concurrent.futures import ThreadPoolExecutor
+from __future__ import annotations
 
 import numpy as np
 from hypothesis import given, settings
 
-from edge_runtime.present.picture import to_bgr
+from edge_runtime.present.picture import Pictures, to_bgr
 from edge_runtime.types import ColorSpec, PixelFormat, Size
 from tests import naive_image
 from tests.naive_image import frames, random_frame
@@ -22,11 +22,24 @@ def test_to_bgr_agrees_with_twin(frame):
     assert np.abs(picture - expected).max() <= 0.51
 
 
-def test_to_bgr_gives_a_new_picture_each_time():
-    first, second = (random_frame(seed, PixelFormat.BGR24, Size(20, 10), ColorSpec()) for seed in (0, 3))
-    one = to_bgr(first, ())
-    to_bgr(second, ())[...] = 0
-    np.testing.assert_array_equal(one, first.planes[0])
+def test_pictures_are_new_arrays_and_follow_the_stream():
+    """A picture is not touched by the next one; another size, format or rotation in between changes nothing."""
+    pictures = Pictures([[(0.0, 0.0), (0.3, 0.0), (0.3, 0.4)]])
+    several = [
+        random_frame(seed, pixel_format, size, ColorSpec(), rotation=rotation)
+        for seed, (pixel_format, size, rotation) in enumerate(
+            [
+                (PixelFormat.BGR24, Size(20, 10), 0),
+                (PixelFormat.BGR24, Size(20, 10), 0),
+                (PixelFormat.NV12, Size(21, 11), 0),
+                (PixelFormat.NV12, Size(11, 21), 90),
+                (PixelFormat.BGR24, Size(20, 10), 180),
+            ]
+        )
+    ]
+    made = [pictures.to_bgr(frame) for frame in several]
+    for frame, picture in zip(several, made, strict=True):
+        np.testing.assert_array_equal(picture, to_bgr(frame, [[(0.0, 0.0), (0.3, 0.0), (0.3, 0.4)]]))
 
 
 def test_to_bgr_blackens_what_is_masked():
@@ -34,12 +47,3 @@ def test_to_bgr_blackens_what_is_masked():
     picture = to_bgr(frame, [[(0.0, 0.0), (1.0, 0.0), (1.0, 0.5), (0.0, 0.5)]])
     assert not picture[:10].any()
     np.testing.assert_array_equal(picture[10:], to_bgr(frame, ())[10:])
-
-
-def test_to_bgr_may_be_called_from_several_threads():
-    frames = [random_frame(seed, PixelFormat.YUV420P, Size(320, 180), ColorSpec()) for seed in range(8)]
-    expected = [to_bgr(frame, ()) for frame in frames]
-    with ThreadPoolExecutor(4) as pool:
-        for _ in range(5):
-            for picture, alone in zip(pool.map(lambda frame: to_bgr(frame, ()), frames), expected, strict=True):
-                np.testing.assert_array_equal(picture, alone)

@@ -1,3 +1,5 @@
+"""Films: complete with their times and colours, or not there at all."""
+
 from __future__ import annotations
 
 import logging
