@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,20 +79,31 @@ def _lines(listener: Listener, board: Board, end_s: float) -> None:
 
 
 def _table(listener: Listener, board: Board, end_s: float) -> None:
+    """Drawn again and again on a terminal; elsewhere once, at the end."""
     from rich.console import Console
     from rich.live import Live
 
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_WIDTH)
+    if not console.is_terminal:
+        try:
+            _follow(listener, board, end_s, lambda: None)
+        finally:
+            console.print(draw(board, listener.state))
+        return
     with Live(console=console, auto_refresh=False) as live:
-        drawn_s = 0.0
-        while (now_s := time.monotonic()) < end_s:
-            received = listener.get(min(_REDRAW_S, end_s - now_s))
-            if received is not None:
-                board.take(received.topic, received.payload)
-            if now_s - drawn_s >= _REDRAW_S:
-                drawn_s = now_s
-                live.update(draw(board, listener.state), refresh=True)
-        live.update(draw(board, listener.state), refresh=True)
+        _follow(listener, board, end_s, lambda: live.update(draw(board, listener.state), refresh=True))
+
+
+def _follow(listener: Listener, board: Board, end_s: float, show: Callable[[], None]) -> None:
+    drawn_s = 0.0
+    while (now_s := time.monotonic()) < end_s:
+        received = listener.get(min(_REDRAW_S, end_s - now_s))
+        if received is not None:
+            board.take(received.topic, received.payload)
+        if now_s - drawn_s >= _REDRAW_S:
+            drawn_s = now_s
+            show()
+    show()
 
 
 def draw(board: Board, state: str) -> Any:
