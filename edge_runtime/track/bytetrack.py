@@ -75,7 +75,9 @@ class ByteTracker:
         self._correct(rows, place[boxes], size[boxes], noise)
         self._vote(rows, score[boxes], label[boxes])
         self._settle(rows)
-        free = np.setdiff1d(rows_where(score >= options.min_score), boxes)
+        fresh = score >= options.min_score
+        fresh[boxes] = False
+        free = rows_where(fresh)
         free = free[np.argsort(-score[free], kind="stable")]
         free = free[~self._repeats(xyxy[free].astype(np.float64), rows)]
         self._begin(place[free], size[free], score[free], label[free])
@@ -165,7 +167,9 @@ class ByteTracker:
         cost = price(distance, vague, absence(missed_s, self._parked(), options), shares(bank, label), options)
         good, faint = rows_where(score >= options.min_score), rows_where(score < options.min_score)
         rows, picked = self._matcher.match(cost[:, good], options.apart)
-        alone = np.setdiff1d(np.arange(len(bank)), rows)
+        single = np.ones(len(bank), np.bool_)
+        single[rows] = False
+        alone = rows_where(single)
         late, picked_faint = self._matcher.match(cost[np.ix_(alone, faint)], options.apart_faint)
         rows, boxes = np.concatenate([rows, alone[late]]), np.concatenate([good[picked], faint[picked_faint]])
         return rows, boxes, doubt(distance[rows, boxes], options)[:, None]

@@ -1,3 +1,5 @@
+"""Lines: who has passed, when, which way, once."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Windows: aligned to the wall clock, measured by the monotonic one, whole in their sum."""
+
 from __future__ import annotations
 
 import itertools

@@ -1,3 +1,5 @@
+"""Zones: how many are inside, over the time that was seen."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Assignment: the kernel against trying everything, and against SciPy."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Identity: at any frame rate, over gaps, for ever."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+"""Motion: the arrays against textbook matrices; what the flow memory teaches."""
+
 from __future__ import annotations
 
 import numpy as np
