@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,13 +23,14 @@ class PlaneShape(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Bytes without padding."""
-        return int(np.prod(self.shape)) * self.dtype.itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 _U8 = np.dtype(np.uint8)
 _U16 = np.dtype("<u2")
 
 
+@lru_cache(maxsize=64)
 def plane_shapes(pixels: PixelFormat, size: Size) -> tuple[PlaneShape, ...]:
     """The planes of a picture as `types.PixelFormat` draws them."""
     width, height = size

@@ -6,6 +6,7 @@ line_size (bytes)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -104,5 +105,5 @@ def _views(frame: VideoFrame, pixels: PixelFormat, size: Size) -> tuple[NDArray[
         rows = np.frombuffer(memoryview(plane).toreadonly(), dtype).reshape(shape[0], -1)
         if plane.line_size < 0:
             rows = rows[::-1]  # stored bottom-up
-        views.append(rows[:, : int(np.prod(shape[1:]))].reshape(shape))
+        views.append(rows[:, : math.prod(shape[1:])].reshape(shape))
     return tuple(views)
