@@ -143,10 +143,10 @@ def test_pain_5_wrong_counts_lingering_objects_id_switches_flicker() -> None:
 
 def test_parked_object_that_is_slowly_uncovered_has_not_passed() -> None:
     counter = line()
-    for i in range(40):  # its lower edge is at 330; more and more of its upper part shows: the centre goes up across the line
+    for i in range(40):  # its lower edge is at 315; more and more of its upper part shows: the centre goes up across the line
         high = 2 + i
         boxes = Detections(
-            Stamp("main", i, i * 10**8, i * 10**8), np.array([[480, 330 - high, 520, 330]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int16)
+            Stamp("main", i, i * 10**8, i * 10**8), np.array([[480, 315 - high, 520, 315]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int16)
         )
         counter.step(Tracks(boxes, np.array([1]), np.zeros(0, np.int64)))
     assert counter.totals == {"forward": 0, "backward": 0}
