@@ -177,6 +177,7 @@ def main() -> int:
 
 
 def _serve(source: Capture, courier: Courier) -> None:
+    courier.tell("started")
     source.open()
     info = source.describe()
     assert info is not None

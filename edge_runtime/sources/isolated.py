@@ -26,6 +26,7 @@ from edge_runtime.sources.spec import SourceSpec, SourceStats, StreamInfo
 from edge_runtime.types import ColorSpec, Frame, Matrix, PixelFormat, Size, Stamp
 
 _log = logging.getLogger("edge_runtime.source")
+START_S = 12.0
 OPEN_S = 8.0
 LONGEST_QUIET_S = 5.0
 SHORTEST_QUIET_S = 2.0  # beats come twice a second; a busy device may delay some
@@ -53,17 +54,17 @@ class IsolatedSource:
         return None if self._link is None else self._link.process.pid
 
     def open(self) -> None:
-        """Start a child and wait until it has opened the source. Raises Disconnected, Unsupported as the child says, within 8 s."""
+        """Start a child and wait until it has opened the source. Raises Disconnected, Unsupported as the child says.
+
+        Takes as long as a process needs to start (12 s at most) and 8 s from then on.
+        """
         self.close()
         try:
             self._link = Link(self._spec)
         except OSError as error:
             raise Disconnected(f"{self._spec.shown}: cannot start the capture process: {error.strerror}; is the device out of memory?") from None
-        deadline = time.monotonic() + OPEN_S
         try:
-            while not self._opened(self._hear(deadline - time.monotonic())):
-                if time.monotonic() >= deadline:
-                    raise Disconnected(f"{self._spec.shown}: did not open within {OPEN_S:g} s; is the camera reachable, and does it send pictures?")
+            self._await_opening()
         except SourceError:
             self._end(kill=True)
             raise
@@ -113,6 +114,17 @@ class IsolatedSource:
     def describe(self) -> StreamInfo | None:
         """What is decoded, with the size of the newest frame; None before the first `open`."""
         return self._info
+
+    def _await_opening(self) -> None:
+        """First for the child to stand (its imports, on a busy device), then for the camera to answer: each has its own limit."""
+        doing, limit_s = "start its capture process", START_S
+        deadline = time.monotonic() + limit_s
+        while not self._opened(letter := self._hear(deadline - time.monotonic())):
+            if letter is not None and letter["kind"] == "started":
+                doing, limit_s = "open", OPEN_S
+                deadline = time.monotonic() + limit_s
+            elif time.monotonic() >= deadline:
+                raise Disconnected(f"{self._spec.shown}: did not {doing} within {limit_s:g} s; is the camera reachable, this device overloaded?")
 
     # -- letters -------------------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
     daemon                                  child
       │ ── spec (stdin, one line) ──────────► │   the URL and its password; the pipe then stays open: its end ends the child
+      │ ◄─────────── started ──────────────── │   its imports are done
       │ ◄─────────── opened info ──────────── │   or error
       │ ── want 7 ──────────────────────────► │   the daemon is reading
       │ ◄──────── memory (+ memfd) ────────── │   before the first frame, and when pictures outgrow their slots
