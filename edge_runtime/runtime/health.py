@@ -75,6 +75,7 @@ class HealthReport:
             "decoded": stats.decoded,
             "selected": stats.selected,
             "dropped": stats.dropped + count.dropped,
+            "behind": stats.behind,
             "corrupt": stats.corrupt,
             "still": count.still,
             "processed": count.processed,
