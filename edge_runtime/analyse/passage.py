@@ -35,8 +35,8 @@ MARGIN = 0.1
 TRAVEL = 0.5
 """A box of which only a sliver was visible grows to its whole, and its centre moves by half of it, while the object stands still."""
 
-
 PROOF = 1.0
+"""Of the reach: what is first seen astride the line has to go on for its whole length, longer than the ghosts and parts of a detector live."""
 
 
 class Place(NamedTuple):
