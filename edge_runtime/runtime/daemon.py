@@ -1,8 +1,8 @@
 """The daemon's life: start order, the readiness line, signals, and the drain.
 
-    SIGTERM, SIGINT   drain: cameras end, windows close as partial, the spool is flushed, the broker is told goodbye; at most DRAIN_S
-    again             the drain is cut short: what was committed stays in the spool for the next start
-    SIGHUP            read the config again; a config with an error changes nothing, and says why
+SIGTERM, SIGINT   drain: cameras end, windows close as partial, the spool is flushed, the broker is told goodbye; at most DRAIN_S
+again             the drain is cut short: what was committed stays in the spool for the next start
+SIGHUP            read the config again; a config with an error changes nothing, and says why
 """
 
 from __future__ import annotations

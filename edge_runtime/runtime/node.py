@@ -148,9 +148,7 @@ class Node:
             raise
         return {**kept, **stations}
 
-    def _prepare(
-        self, config: Config, touched: list[str], stations: Mapping[str, Station], kept: Mapping[str, Station]
-    ) -> dict[str, CameraRun]:
+    def _prepare(self, config: Config, touched: list[str], stations: Mapping[str, Station], kept: Mapping[str, Station]) -> dict[str, CameraRun]:
         """The new cameras, ready to start. When one cannot be made, the new models are let go again."""
         try:
             return {camera.name: self._make(camera, stations) for camera in config.camera if camera.name in touched}
@@ -212,4 +210,3 @@ class Node:
             },
             "plan": self.plan.as_json(),
         }
-

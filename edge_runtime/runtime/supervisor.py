@@ -1,10 +1,10 @@
 """Looks at everything once a second: restarts lanes that failed or hang, says how the node is, keeps systemd's watchdog quiet.
 
-    what stopped                         what happens
-    a camera's stream                    its source reconnects by itself: not this module's business
-    a lane's loop (raised, or silent)    the lane is given up and begun anew, with backoff; a `camera` event says so
-    recorder, publisher, an engine       a thread inside a C library cannot be killed: it is reported, and systemd's watchdog is no
-                                         longer fed, so that systemd restarts the process; nothing that was spooled is lost by that
+what stopped                         what happens
+a camera's stream                    its source reconnects by itself: not this module's business
+a lane's loop (raised, or silent)    the lane is given up and begun anew, with backoff; a `camera` event says so
+recorder, publisher, an engine       a thread inside a C library cannot be killed: it is reported, and systemd's watchdog is no
+                                     longer fed, so that systemd restarts the process; nothing that was spooled is lost by that
 """
 
 from __future__ import annotations
@@ -102,4 +102,3 @@ class _Backoff:
         self._wait_s = min(max(FIRST_RESTART_S, 2 * self._wait_s), LONGEST_RESTART_S)
         self._next_s = now_s + self._wait_s
         return True
-

@@ -53,7 +53,9 @@ def bundle(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """YOLOX-nano as a bundle, made by the verb that users have."""
     out = tmp_path_factory.mktemp("bundles") / "yolox-nano"
     model = material / "models" / "yolox_nano" / "yolox_nano_416x416.onnx"
-    subprocess.run([sys.executable, "-m", "edge_runtime", "models", "adopt", str(model), "--out", str(out), "--name", "yolox-nano"], check=True, timeout=120)
+    subprocess.run(
+        [sys.executable, "-m", "edge_runtime", "models", "adopt", str(model), "--out", str(out), "--name", "yolox-nano"], check=True, timeout=120
+    )
     return out
 
 

@@ -43,9 +43,7 @@ def test_crossings_arrive_at_mosquitto_sub(tmp_path: Path, bundle: Path, broker:
     assert len({crossing["data"]["track"] for crossing in crossings}) == 3
 
 
-def test_drain_on_sigterm_closes_windows_says_goodbye_and_leaves_no_child(
-    tmp_path: Path, bundle: Path, broker: Broker, server: RtspServer
-) -> None:
+def test_drain_on_sigterm_closes_windows_says_goodbye_and_leaves_no_child(tmp_path: Path, bundle: Path, broker: Broker, server: RtspServer) -> None:
     messages = broker.subscribe("edge/v1/#")
     config = write_config(tmp_path, broker_url=broker.url, bundle=bundle, cameras=[camera_table("main", server.url("/main"), interval="24h")])
     with DaemonProcess(config) as daemon:
