@@ -28,10 +28,11 @@ check: setup ## ruff, mypy --strict, layers, docs, wheels for 64-bit Arm
 	$(PYTHON) -m pytest -q $(wildcard tests/test_layers.py tests/test_project.py tests/test_docs.py)
 	$(PYTHON) tests/environment/arm_wheels.py
 
-bench: setup ## each stage, the whole walk, the machine's limit and the ratio
-	$(PYTHON) -m edge_runtime bench
+bench: setup ## every figure with its target: stages, walk, limit, usual script, start, memory
+	$(PYTHON) -m tests.benchmarks
 
 soak: setup ## the tests that take minutes: memory slope, long outages, more random examples
+	$(PYTHON) -m tests.benchmarks.soak
 	$(PYTHON) -m pytest -m slow --timeout 3600 --hypothesis-profile soak
 
 demo: setup ## the main job on this machine: clip as a camera, broker, daemon, what city ops sees

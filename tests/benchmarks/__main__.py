@@ -6,7 +6,8 @@
     start       --help, and the package's import
     daemon      start to ready, and memory with one live camera
 
-Times of one thread are CPU times; frames a second are wall time of the whole machine, so nothing else should run meanwhile.
+Times of one thread are CPU times. Frames a second are wall time of the whole machine: nothing else should run meanwhile, and how much
+did is one of the figures.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tests.benchmarks import footprint, prepare, process
 from tests.benchmarks.street import LINE, Street, street
 from tests.benchmarks.table import Row, Section, show, write
 
-OF_LIMIT, OVER_USUAL = 0.80, 1.5
+OF_LIMIT, OVER_USUAL, TENSOR_RATIO = 0.80, 1.5, 2.0
 HELP_S = 0.3
 USUAL = {
     "as people write it": (),
@@ -86,26 +87,26 @@ def walk(place: Street, rounds: int) -> Section:
         figure("  start-up before its first frame", "s", replays, "startup_s"),
         _ratio("replay ÷ limit", replays, [run["fps"] for run in limits], OF_LIMIT),
         _ratio("replay ÷ usual script, as people write it", replays, [run["fps"] for run in usuals[0]], OVER_USUAL),
-        _ratio("replay ÷ usual script, its best way", replays, best_usual, OVER_USUAL),
+        _ratio("replay ÷ usual script, its best way", replays, best_usual, None),
         Row("replay, CPU ÷ bare CPU", "", Spread.of([a["cpu_ms"] / (b["decode_ms"] + b["infer_ms"]) for a, b in zip(replays, limits, strict=True)])),
+        figure("other processes during the replay", "cores", replays, "others"),
+        figure("other processes during the usual script", "cores", usuals[0], "others"),
     ]
     return Section("walk", f"{place.clip.name}, all {replays[0]['frames']} frames, YOLOX-nano 416, after start-up", rows)
 
 
 def kernels(place: Street, rounds: int) -> Section:
     """Preprocessing and decoding against what people write."""
-    from tests.benchmarks import decode
-
     rows = []
-    for what, timings in (
-        ("planes to tensor", [prepare.measure() for _ in range(rounds)]),
-        ("outputs to boxes", [decode.measure() for _ in range(rounds)]),
-    ):
-        for turn in zip(*timings, strict=True):
-            name = f"{what}, {turn[0].name}"
-            rows.append(Row(f"{name}: ours", "µs", Spread.of([timing.ours_us for timing in turn])))
-            rows.append(Row(f"{name}: usual ÷ ours", "", Spread.of([timing.ratio for timing in turn]), turn[0].target))
-    return Section("kernels", "CPU on one thread, in turns with the usual chain", rows)
+    for turn in zip(*[prepare.measure() for _ in range(rounds)], strict=True):
+        rows.append(Row(f"planes to tensor, {turn[0].tensor}", "µs", Spread.of([timing.ours_us for timing in turn])))
+        rows.append(Row("  usual chain ÷ ours", "", Spread.of([timing.ratio for timing in turn]), TENSOR_RATIO))
+    rows.append(Row("motion gate, beside the tensor", "µs", Spread.of([prepare.measure_gate() for _ in range(rounds)])))
+    decoded = [json.loads(process.run(["-m", "tests.benchmarks.decode", "--json"]).out) for _ in range(rounds)]
+    rows.append(Row("outputs to boxes", "µs", Spread.of([1000 * run["ms"]["ours"] for run in decoded])))
+    for way, name in (("vector", "careful NumPy"), ("demo", "the model's demo code")):
+        rows.append(Row(f"  {name} ÷ ours", "", Spread.of([run["ratio"][way] for run in decoded])))
+    return Section("kernels", "CPU on one thread, in turns with the usual ways", rows)
 
 
 def start(place: Street, rounds: int) -> Section:
@@ -139,16 +140,21 @@ def _limit(place: Street) -> dict[str, Any]:
 def _usual(place: Street, words: Sequence[str]) -> Callable[[], dict[str, Any]]:
     line = [str(value) for value in LINE]
     command = ["-m", "tests.benchmarks.usual", str(place.clip), str(place.model), "--line", *line, "--broker", place.broker, *words]
-    return lambda: dict(json.loads(process.run(command).out))
+
+    def measured() -> dict[str, Any]:
+        done = process.run(command)
+        return {"others": done.others, **json.loads(done.out)}
+
+    return measured
 
 
 def _replay(config: Path) -> dict[str, Any]:
     done = process.run(["-m", "edge_runtime", "replay", "--config", str(config), "--json", "--out", str(config.parent / "events.jsonl")])
     summary = json.loads(done.err.splitlines()[-1])
-    return {"startup_s": summary["startup_s"], **summary["cameras"][0]}
+    return {"others": done.others, "startup_s": summary["startup_s"], **summary["cameras"][0]}
 
 
-def _ratio(name: str, replays: Sequence[dict[str, Any]], others: Sequence[float], target: float) -> Row:
+def _ratio(name: str, replays: Sequence[dict[str, Any]], others: Sequence[float], target: float | None) -> Row:
     return Row(name, "", Spread.of([run["frames_per_s"] / other for run, other in zip(replays, others, strict=True)]), target)
 
 
