@@ -228,12 +228,10 @@ def _element_bytes(data_type: int) -> int:
 
 
 def walk(graph: Any) -> Iterator[Any]:
-    """Every operator, those of graphs inside graphs too, no deeper than MAX_DEPTH."""
-    pending = [(graph, 0)]
+    """Every operator, those of graphs inside graphs too."""
+    pending = [graph]
     while pending:
-        here, depth = pending.pop()
-        for node in here.node:
+        for node in pending.pop().node:
             yield node
-            inner = [each for attribute in node.attribute for each in ((attribute.g,) if attribute.HasField("g") else tuple(attribute.graphs))]
-            if depth < MAX_DEPTH:
-                pending.extend((each, depth + 1) for each in inner)
+            for attribute in node.attribute:
+                pending.extend((*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs))

@@ -219,3 +219,25 @@ def test_what_cannot_work_ends_with_status_2(words: list[str], said: str, capsys
     shown = capsys.readouterr().err
     assert said in shown
     assert "secret" not in shown
+
+
+def test_terminal_shows_the_table_as_it_changes(broker: Broker) -> None:
+    import os
+    import pty
+
+    say(broker, "status", "online", retain=True)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-W", "error", "-c", "import sys; from edge_runtime.cli import watch; import argparse\n" + _ALONE, broker.url]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm", "COLUMNS": "160"}) as process:
+        os.close(theirs)
+        try:
+            shown = b""
+            while b"north/cam-017" not in shown:
+                shown += os.read(ours, 4096)  # the test's own limit ends it
+            say(broker, "obs/gate/count", COUNT)
+            while b"977" not in shown:
+                shown += os.read(ours, 4096)
+        finally:
+            process.kill()
+            os.close(ours)
+    assert shown.count(b"north/cam-017") > 1, "it is drawn again, not once"

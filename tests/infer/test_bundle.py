@@ -150,6 +150,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.
     [
         member("../manifest.toml"),
         member("/etc/manifest.toml"),
+        member("/labels.txt"),
         member("a/b/manifest.toml"),
         member("a/../../manifest.toml"),
         member("model.onnx", tarfile.SYMTYPE, "/etc/passwd"),

@@ -236,6 +236,22 @@ def test_absent_provider_cannot_start_and_leaves_no_threads(bundle: Bundle) -> N
     assert threading.active_count() == before
 
 
+def test_open_that_is_interrupted_leaves_no_threads(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(bundle.model_path, bundle.manifest, EnginePlan(workers=2))
+    submit, calls = engine.submit, [None, KeyboardInterrupt]
+
+    def interrupted(data: Any, deadline_ns: int = 0) -> Future[Any]:
+        if (error := calls.pop(0)) is not None:
+            raise error
+        return submit(data, deadline_ns)
+
+    monkeypatch.setattr(engine, "submit", interrupted)
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        engine.open()
+    assert threading.active_count() == before
+
+
 def test_changed_file_is_not_run(folder: Path) -> None:
     bundle = load_bundle(folder)
     write_model(folder, tiny_yolox(classes=2), "model.onnx")

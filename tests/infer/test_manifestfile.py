@@ -102,8 +102,8 @@ def test_what_is_no_toml_is_told_with_its_line(tmp_path: Path, text: str, line: 
 
 
 def test_keys_inside_long_texts_are_no_keys(tmp_path: Path) -> None:
-    text = GOOD.replace('licence = "Apache-2.0"', 'licence = """\ntask = 1\nfamily = 2\n"""').replace('family = "yolox"', 'family = "yolo"')
-    assert problems(tmp_path, text) == ["m.toml:5: family = 'yolo': expected one of yolox"]
+    text = 'licence = """\nfamily = 2\n"""\n' + GOOD.replace('licence = "Apache-2.0"\n', "").replace('family = "yolox"', 'family = "yolo"')
+    assert problems(tmp_path, text) == ["m.toml:8: family = 'yolo': expected one of yolox"]
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:

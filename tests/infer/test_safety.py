@@ -38,6 +38,10 @@ def external_entries_only(model: onnx.ModelProto) -> None:
     external(model.graph.initializer[0]).ClearField("data_location")
 
 
+def external_flag_only(model: onnx.ModelProto) -> None:
+    del external(model.graph.initializer[0]).external_data[:]
+
+
 def external_constant(model: onnx.ModelProto) -> None:
     tensor = external(constant("t", [1.0, 2.0], np.float32))
     model.graph.node.append(helper.make_node("Constant", [], ["secret"], value=tensor))
@@ -119,6 +123,7 @@ def random(model: onnx.ModelProto) -> None:
 REFUSED: dict[str, tuple[Change, str]] = {
     "external weights": (external_weights, "is kept in another file"),
     "external by entries only": (external_entries_only, "is kept in another file"),
+    "external by the flag only": (external_flag_only, "is kept in another file"),
     "external constant": (external_constant, "'t' is kept in another file"),
     "external in a branch": (inside_if(branch(tensor=external(constant("t", [1.0], np.float32)))), "'t' is kept in another file"),
     "external in a function": (function, "'t' is kept in another file"),
