@@ -102,13 +102,20 @@ class Listener:
                 client.connect(self._address.host, self._address.port, KEEPALIVE_S)
                 client.loop_forever(retry_first_connection=False)
             except GARBLED as error:
-                self._lost(explain(error, self._address))
+                self._lost(self._explained(error))
             if self._state == "connected":
                 wait_s = FIRST_WAIT_S
             if not self._why:
                 self._lost("the connection was lost")
             self._stop.wait(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+    def _explained(self, error: BaseException) -> str:
+        """As the daemon says it, in the words of this command line."""
+        text = explain(error, self._address)
+        for key, option in (("[mqtt] ca, cert and key", "--ca"), ("[mqtt] ca", "--ca"), ("[mqtt] url", "the URL"), (" in url", " in the URL")):
+            text = text.replace(key, option)
+        return text
 
     def _lost(self, why: str) -> None:
         self._state, self._why = "away", why

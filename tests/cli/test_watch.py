@@ -16,7 +16,8 @@ from paho.mqtt import publish
 
 from edge_runtime.cli.__main__ import main
 from edge_runtime.runtime.listening import Listener, Login
-from tests.peers.broker import Broker, until
+from tests.deliver.test_mqtt_broker import certificates
+from tests.peers.broker import Broker, free_port, until
 
 pytestmark = pytest.mark.system
 
@@ -154,6 +155,29 @@ def test_broker_that_is_away_is_said_and_tried_again(tmp_path: Path) -> None:
             until(lambda: watching.err[-1].endswith("connected"), 20, "it did not come back")
     finally:
         broker.close()
+
+
+@pytest.mark.parametrize("way", ["3.1.1", "websockets", "tls"])
+def test_every_way_to_a_broker(tmp_path: Path, way: str) -> None:
+    words, config = ["--json"], ""
+    port = free_port()
+    if way == "3.1.1":
+        words += ["--protocol", "3.1.1"]
+    elif way == "websockets":
+        config = f"listener {port} 127.0.0.1\nprotocol websockets"
+    else:
+        made = certificates(tmp_path / "tls")
+        config = f"listener {port} 127.0.0.1\ncafile {made}/ca.pem\ncertfile {made}/server.pem\nkeyfile {made}/server.key"
+        words += ["--ca", str(made / "ca.pem")]
+    with Broker(tmp_path / "broker", config) as broker:
+        url = {"3.1.1": broker.url, "websockets": f"ws://127.0.0.1:{port}", "tls": f"mqtts://127.0.0.1:{port}"}[way]
+        say(broker, "status", "online", retain=True)
+        with Watching(url, *words) as watching:
+            watching.wait_for("online", watching.out)
+        if way == "tls":
+            with Watching(url, "--json") as watching:
+                watching.wait_for("was not accepted", watching.err)
+                watching.wait_for("check --ca and the host name in the URL", watching.err)
 
 
 def test_wrong_login_is_said_and_the_right_one_let_in(tmp_path: Path) -> None:
