@@ -25,7 +25,7 @@ PSS_MB = 340.0
 WARM_START_S = 2.5
 _SETTLE_S = 8.0  # the first frames, health messages and counting windows are behind it then
 _SAMPLES = 5
-_FIELDS = {"Rss": "rss_mb", "Pss": "pss_mb"}
+_FIELDS = {"Rss": "rss_mb", "Pss": "pss_mb", "Pss_Anon": "own_mb", "Pss_Shmem": "own_mb"}
 
 
 def section(place: Street, starts: int = 3) -> Section:
@@ -60,8 +60,11 @@ def _start(config: Path, env: dict[str, str], *, sample: bool) -> tuple[float, l
 
 
 def footprint(pid: int) -> dict[str, float]:
-    """Memory (10⁶ bytes), threads, file descriptors and processes of `pid` and all its descendants, now."""
-    found = {"rss_mb": 0.0, "pss_mb": 0.0, "threads": 0.0, "fds": 0.0, "processes": 0.0}
+    """Memory (10⁶ bytes), threads, file descriptors and processes of `pid` and all its descendants, now.
+
+    `own_mb` is what they made themselves, heaps and shared frames: libraries are not in it, which other programs may share too or not.
+    """
+    found = {"rss_mb": 0.0, "pss_mb": 0.0, "own_mb": 0.0, "threads": 0.0, "fds": 0.0, "processes": 0.0}
     root = psutil.Process(pid)
     for each in (root, *root.children(recursive=True)):
         try:

@@ -151,6 +151,8 @@ class LineCounter:
         along = self.end - self.start
         offset = centre - self.start
         side = float(along[0] * offset[1] - along[1] * offset[0])
+        if side == 0:
+            return None
         before, track.side = track.side, side
         if track.counted or before * side >= 0 or not 0 <= float(offset @ along) <= float(along @ along):
             return None
