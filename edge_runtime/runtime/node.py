@@ -24,7 +24,7 @@ from edge_runtime.errors import EdgeError
 from edge_runtime.runtime.camera import CameraRun
 from edge_runtime.runtime.outlet import SpoolOutlet
 from edge_runtime.runtime.pulse import Pulses
-from edge_runtime.runtime.station import Station
+from edge_runtime.runtime.station import Station, open_stations
 from edge_runtime.types import Event, Json, Tick
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Node:
         try:
             self.recorder.start()
             self.publisher.start()
-            self.stations = self._open_stations(self.config, self.plan, {})
+            self.stations = open_stations(self.config, self.plan.engines)
             for camera in self.config.camera:
                 self.cameras[camera.name] = self._make(camera, self.stations)
         except BaseException:
@@ -92,7 +92,7 @@ class Node:
         if changed:
             raise NeedsRestart(f"[{'], ['.join(changed)}] changed: restart the service to apply that; nothing was changed")
         kept = {name: station for name, station in self.stations.items() if self._same_model(name, config, plan)}
-        stations = self._open_stations(config, plan, kept)
+        stations = open_stations(config, plan.engines, kept)
         touched = [camera.name for camera in config.camera if self._touched(camera, stations)]
         fresh = self._prepare(config, touched, stations, kept)
         self._swap(config, touched, fresh)
@@ -130,23 +130,6 @@ class Node:
 
     def _make(self, camera: CameraConfig, stations: Mapping[str, Station]) -> CameraRun:
         return CameraRun(camera, stations[camera.model], self._outlet, self.clock, self._pulses)
-
-    def _open_stations(self, config: Config, plan: Plan, kept: Mapping[str, Station]) -> dict[str, Station]:
-        """Every model that a camera uses. Closes what it opened when one fails."""
-        from edge_runtime.config.check import bundle_of
-
-        used = {camera.model for camera in config.camera}
-        stations: dict[str, Station] = {}
-        try:
-            for model in config.model:
-                if model.name in used and model.name not in kept:
-                    stations[model.name] = Station(model.name, bundle_of(config, model), plan.engines[model.name])
-                    stations[model.name].open()
-        except BaseException:
-            for station in stations.values():
-                station.close(1.0)
-            raise
-        return {**kept, **stations}
 
     def _prepare(self, config: Config, touched: list[str], stations: Mapping[str, Station], kept: Mapping[str, Station]) -> dict[str, CameraRun]:
         """The new cameras, ready to start. When one cannot be made, the new models are let go again."""

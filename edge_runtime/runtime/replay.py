@@ -21,7 +21,7 @@ from edge_runtime.runtime.analysis import Analysis
 from edge_runtime.runtime.lane import Lane, Watcher
 from edge_runtime.runtime.outlet import LinesOutlet
 from edge_runtime.runtime.pulse import Pulses
-from edge_runtime.runtime.station import Station, cache_kernels
+from edge_runtime.runtime.station import Station, cache_kernels, open_stations
 from edge_runtime.types import Event, Json
 
 if TYPE_CHECKING:
@@ -93,7 +93,10 @@ class Replay:
         self._plan = make_plan(self.config)
 
     def run(self, out: TextIO, progress: Progress) -> Summary:
-        """Every camera, one after the other; events as JSON lines into `out`. Raises BundleError, CannotStart, SourceError."""
+        """Every camera, one after the other; events as JSON lines into `out`, which is flushed.
+
+        Raises BundleError, CannotStart, SourceError; OSError when `out` refuses.
+        """
         from edge_runtime.present.envelope import Enveloper
 
         device = self.config.device
@@ -108,6 +111,7 @@ class Replay:
             for camera in self.config.camera:
                 walked = replay_camera(camera, stations[camera.model], outlet, self._extras, progress, self._start_wall_ns)
                 summary.cameras.append(walked)
+            out.flush()
         return summary
 
     def _epoch(self, stations: Mapping[str, Station]) -> str:
@@ -120,29 +124,6 @@ class Replay:
                 while block := footage.read(1 << 20):
                     digest.update(block)
         return digest.hexdigest()[:6]
-
-
-def open_stations(config: Config, plans: Mapping[str, object]) -> dict[str, Station]:
-    """Every model that a camera uses, loaded. Closes what it opened when one fails."""
-    from edge_runtime.config.check import bundle_of
-    from edge_runtime.infer.engine import EnginePlan
-
-    used = {camera.model for camera in config.camera}
-    stations: dict[str, Station] = {}
-    try:
-        for model in config.model:
-            if model.name not in used:
-                continue
-            plan = plans[model.name]
-            assert isinstance(plan, EnginePlan)
-            station = Station(model.name, bundle_of(config, model), plan)
-            stations[model.name] = station
-            station.open()
-    except BaseException:
-        for station in stations.values():
-            station.close(1.0)
-        raise
-    return stations
 
 
 def replay_camera(
@@ -172,13 +153,16 @@ def replay_camera(
         began, cpu_began = time.perf_counter(), time.process_time()
         lane.start()
         try:
-            while not lane.join(_TELL_S):
+            while not lane.join(_TELL_S) and outlet.refusal is None:
                 _tell(progress, lane, source, began)
         except BaseException:
             lane.stop(5.0)
             raise
         seconds, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
         _tell(progress, lane, source, began)
+    if outlet.refusal is not None:
+        lane.stop(5.0)
+        raise outlet.refusal
     if lane.failure is not None:
         raise lane.failure
     return _summary(lane, outlet, source.stats().stream_fps, seconds, cpu_s)
@@ -222,12 +206,13 @@ def _watcher(camera: CameraConfig, analysis: Analysis, station: Station, extras:
 
 
 class Tally:
-    """Passes events on and counts crossings, for the summary that people read."""
+    """Passes events on and counts crossings, for the summary that people read. An output that refuses is `refusal`, not the lane's failure."""
 
     durable = False
 
     def __init__(self, inner: LinesOutlet) -> None:
         self._inner = inner
+        self.refusal: OSError | None = None
         self.begin()
 
     def begin(self) -> None:
@@ -241,7 +226,11 @@ class Tally:
                 self.crossings.setdefault(str(event.data["rule"]), Counter())[str(event.data["dir"])] += 0
             elif event.type == "crossing":
                 self.crossings.setdefault(str(event.data["rule"]), Counter())[str(event.data["dir"])] += 1
-        self._inner.emit(events, state)
+        if self.refusal is None:
+            try:
+                self._inner.emit(events, state)
+            except OSError as error:
+                self.refusal = error
 
     def live(self, stream: str, tracks: object) -> None:
         """Footage has no live watchers."""

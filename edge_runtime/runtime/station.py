@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from edge_runtime.config.schema import CameraConfig
+from edge_runtime.config.schema import CameraConfig, Config
 from edge_runtime.runtime.eye import Eye
 from edge_runtime.runtime.scheduler import Scheduler
 
@@ -47,23 +48,42 @@ class Station:
         self.engine.close(deadline_s)
 
 
-def cache_kernels(folder: Path | None = None) -> None:
+def open_stations(config: Config, plans: Mapping[str, EnginePlan], kept: Mapping[str, Station] | None = None) -> dict[str, Station]:
+    """Every model that a camera uses, loaded; those in `kept` are taken as they are. Closes what it opened when one fails.
+
+    Raises BundleError, CannotStart.
+    """
+    from edge_runtime.config.check import bundle_of
+
+    used = {camera.model for camera in config.camera}
+    stations: dict[str, Station] = dict(kept or {})
+    fresh = [model for model in config.model if model.name in used and model.name not in stations]
+    try:
+        for model in fresh:
+            station = Station(model.name, bundle_of(config, model), plans[model.name])
+            stations[model.name] = station
+            station.open()
+    except BaseException:
+        for model in fresh:
+            if model.name in stations:
+                stations[model.name].close(1.0)
+        raise
+    return stations
+
+
+def cache_kernels() -> None:
     """Tell Numba where compiled kernels are kept: the service's cache directory, else the user's, private to the user.
 
     Must run before Numba is imported. Without it a read-only install without HOME cannot cache at all.
     """
-    import os
-
     if "NUMBA_CACHE_DIR" in os.environ:
         return
-    base = os.environ.get("CACHE_DIRECTORY") or os.environ.get("XDG_CACHE_HOME")
-    root = folder or (Path(base) if base else Path.home() / ".cache")
-    target = root / "edge-runtime" / "numba"
+    from edge_runtime.infer.archive import cache_folder
+
     try:
+        target = cache_folder() / "numba"
         target.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        _log.warning(
-            "compiled kernels cannot be kept in %s (%s): every start compiles them anew; set NUMBA_CACHE_DIR to a writable folder", target, error
-        )
+    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
+        _log.warning("compiled kernels cannot be kept (%s): every start compiles them anew; set NUMBA_CACHE_DIR to a writable folder", error)
         return
     os.environ["NUMBA_CACHE_DIR"] = str(target)
