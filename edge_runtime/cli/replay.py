@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from edge_runtime.errors import ConfigError, Problem
+from edge_runtime.errors import CannotStart, ConfigError, Problem
 
 if TYPE_CHECKING:
     from edge_runtime.runtime.replay import Summary
@@ -36,11 +36,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Replay and print a summary on standard error."""
+    from edge_runtime.runtime import logs
     from edge_runtime.runtime.replay import Extras, Replay
 
     job = Replay(args.config, args.set, Extras(start=args.start, frames=args.frames, annotate=args.annotate, record=args.record))
-    with _opened(args.out) as out, _progress(enabled=sys.stderr.isatty() and not args.json) as tell:
-        summary = job.run(out, tell)
+    logs.set_up(job.config.log.format, job.config.log.level)
+    try:
+        with _opened(args.out) as out, _progress(enabled=sys.stderr.isatty() and not args.json) as tell:
+            summary = job.run(out, tell)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CannotStart(f"--out {args.out}: {error.strerror}: the events up to here may be incomplete; give a place that takes them") from None
     print(json.dumps(summary.as_json()) if args.json else _plain(summary), file=sys.stderr)
     return 0
 
@@ -56,14 +63,16 @@ def positive(text: str) -> int:
 def _opened(name: str) -> Iterator[TextIO]:
     if name == "-":
         yield sys.stdout
-        sys.stdout.flush()
         return
     try:
         out = Path(name).open("w", encoding="utf-8", newline="\n")  # noqa: SIM115 - closed below; only opening it is the user's mistake
     except OSError as error:
         raise ConfigError([Problem("--out", 0, "", f"{name}: {error.strerror}: expected a file that can be written")]) from None
-    with out:
+    try:
         yield out
+    finally:
+        with contextlib.suppress(OSError):  # `run` has flushed it, or its refusal is on its way
+            out.close()
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from edge_runtime.clock import FakeClock
-from edge_runtime.config.schema import CameraConfig, Config
+from edge_runtime.config.schema import CameraConfig
 from edge_runtime.errors import ConfigError, Problem
 from edge_runtime.runtime.analysis import Analysis
 from edge_runtime.runtime.lane import Lane, Watcher
@@ -25,6 +25,7 @@ from edge_runtime.runtime.station import Station, cache_kernels, open_stations
 from edge_runtime.types import Event, Json
 
 if TYPE_CHECKING:
+    from edge_runtime.config.loaded import Loaded
     from edge_runtime.sources import Footage
 
 _TELL_S = 0.2  # how often progress is told
@@ -86,7 +87,7 @@ class Replay:
         loaded = load(config_file, overrides)
         require_sound(loaded)
         self.config = loaded.config
-        _require_footage(self.config)
+        _require_footage(loaded)
         self._extras = extras or Extras()
         self._start_wall_ns = _parse_time(self._extras.start) if self._extras.start else None
         self._inputs = (config_file.read_bytes(), *(text.encode() for text in overrides), repr((self._extras.start, self._extras.frames)).encode())
@@ -236,20 +237,17 @@ class Tally:
         """Footage has no live watchers."""
 
 
-def _require_footage(config: Config) -> None:
+def _require_footage(loaded: Loaded) -> None:
     from edge_runtime.sources import SourceSpec, is_live
 
     problems = []
-    for camera in config.camera:
-        spec, where = SourceSpec.of(camera), f'camera "{camera.name}"'
+    for index, camera in enumerate(loaded.config.camera):
+        spec = SourceSpec.of(camera)
         if is_live(spec.url):
-            why = f"source = {spec.shown!r}: replay reads files only; live cameras need `run`"
-            problems.append(Problem(str(config.file), 0, where, why))
-        elif not _footage_of(camera).is_file():
-            why = f"source = {spec.shown!r}: expected a video file, found none at {_footage_of(camera)}; check the path"
-            problems.append(Problem(str(config.file), 0, where, why))
-    if not config.camera:
-        problems.append(Problem(str(config.file), 0, "", "no [[camera]]: there is nothing to replay"))
+            key = "source" if camera.substream is None else "substream"
+            problems.append(loaded.problem(("camera", index, key), "a replay reads files only; live cameras need `run`", shown=repr(spec.shown)))
+    if not loaded.config.camera:
+        problems.append(Problem(str(loaded.config.file), 0, "", "no [[camera]]: there is nothing to replay"))
     if problems:
         raise ConfigError(problems)
 

@@ -194,6 +194,26 @@ def test_replay_command_with_a_wrong_argument_exits_2_saying_which(config: Path,
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_replay_command_into_a_full_disk_exits_3_saying_so(config: Path) -> None:
+    done = _command("replay", "--config", str(config), "--frames", "30", "--out", "/dev/full")
+    assert done.returncode == 3
+    assert "--out /dev/full: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_replay_command_whose_reader_leaves_ends_quietly(config: Path) -> None:
+    command = [sys.executable, "-u", "-W", "error", "-m", "edge_runtime", "replay", "--config", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 0
+    assert said == ""
+
+
 def _command(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-W", "error", "-m", "edge_runtime", *words], capture_output=True, text=True, timeout=120, check=False)
 
