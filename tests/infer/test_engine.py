@@ -82,6 +82,7 @@ def order_of(results: list[tuple[str, Future[Any]]]) -> list[str]:
     return done
 
 
+@pytest.mark.native
 def test_earliest_deadline_is_run_first_and_equal_ones_in_order(slow: Bundle, opened: Opened) -> None:
     engine = opened(slow)
     soon_ns = time.monotonic_ns() + 10**12
@@ -100,6 +101,7 @@ def test_late_ones_are_run_and_counted(bundle: Bundle, opened: Opened) -> None:
     assert engine.stats().late == 1
 
 
+@pytest.mark.native
 def test_queue_is_bounded_and_says_so(slow: Bundle, opened: Opened) -> None:
     engine = opened(slow, queue=2)
     results = [engine.submit(picture())]
@@ -115,6 +117,7 @@ def test_queue_is_bounded_and_says_so(slow: Bundle, opened: Opened) -> None:
     engine.submit(picture()).result(60)
 
 
+@pytest.mark.native
 def test_two_workers_run_at_the_same_time(slow: Bundle, opened: Opened) -> None:
     engine = opened(slow, workers=2)
     results = [engine.submit(picture()) for _ in range(6)]
@@ -146,6 +149,7 @@ def _raise(_: object) -> None:
     raise ValueError("the lane's own mistake")
 
 
+@pytest.mark.native
 def test_stuck_tells_while_an_inference_takes_too_long(slow: Bundle, opened: Opened) -> None:
     engine = opened(slow)
     assert not engine.stuck(0.02)
@@ -178,6 +182,7 @@ def _end_the_thread(_: object) -> None:
     raise SystemExit  # no Exception: futures let it through
 
 
+@pytest.mark.native
 def test_close_cancels_what_waits_and_finishes_what_runs(slow: Bundle) -> None:
     engine = Engine(slow.model_path, slow.manifest, EnginePlan())
     engine.open()
@@ -196,6 +201,7 @@ def test_close_cancels_what_waits_and_finishes_what_runs(slow: Bundle) -> None:
     assert not engine.stuck(0)
 
 
+@pytest.mark.native
 def test_close_does_not_wait_for_a_worker_for_ever(slow: Bundle) -> None:
     engine = Engine(slow.model_path, slow.manifest, EnginePlan())
     engine.open()
@@ -206,6 +212,7 @@ def test_close_does_not_wait_for_a_worker_for_ever(slow: Bundle) -> None:
     assert engine.close(60)
 
 
+@pytest.mark.native
 def test_future_that_was_cancelled_is_not_run(slow: Bundle, opened: Opened) -> None:
     engine = opened(slow)
     engine.submit(picture())
