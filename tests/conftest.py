@@ -56,3 +56,18 @@ def material() -> Path:
     if folder is None:
         pytest.skip("no material here: set EDGE_RUNTIME_MATERIAL to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """YOLOX-nano as a bundle."""
+    from edge_runtime.infer.adopt import Choices, adopt
+
+    model = material / "models" / "yolox_nano" / "yolox_nano_416x416.onnx"
+    return adopt(model, tmp_path_factory.mktemp("bundles") / "yolox-nano", Choices(name="yolox-nano"))
+
+
+@pytest.fixture
+def busy_road(material: Path) -> Path:
+    """640×360, 30 pictures/s, 499 pictures."""
+    return material / "videos" / "busy_road" / "busy_road.mp4"

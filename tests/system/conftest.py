@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,23 +44,6 @@ def wait_for(condition: Callable[[], Any], limit_s: float, what: str) -> Any:
             return value
         time.sleep(0.05)
     pytest.fail(f"{what}: not within {limit_s:g} s")
-
-
-@pytest.fixture(scope="session")
-def bundle(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """YOLOX-nano as a bundle, made by the verb that users have."""
-    out = tmp_path_factory.mktemp("bundles") / "yolox-nano"
-    model = material / "models" / "yolox_nano" / "yolox_nano_416x416.onnx"
-    subprocess.run(
-        [sys.executable, "-m", "edge_runtime", "models", "adopt", str(model), "--out", str(out), "--name", "yolox-nano"], check=True, timeout=120
-    )
-    return out
-
-
-@pytest.fixture
-def busy_road(material: Path) -> Path:
-    """640×360, 30 frames/s, 499 frames."""
-    return material / "videos" / "busy_road" / "busy_road.mp4"
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ RETURN_LIMIT_S = 10.0  # a stream that is back is seen again within this
 class Street:
     """Two cameras on two servers, so that the fault of one can be told from the daemon's own."""
 
-    def __init__(self, tmp_path: Path, bundle: Path, broker: Broker, main: RtspServer, side: RtspServer) -> None:
+    def __init__(self, tmp_path: Path, bundle_folder: Path, broker: Broker, main: RtspServer, side: RtspServer) -> None:
         cameras = [camera_table("main", main.url("/main"), fps=5), camera_table("side", side.url("/side"), fps=5)]
         self.messages = broker.subscribe("edge/v1/#")
-        self.daemon = DaemonProcess(write_config(tmp_path, broker_url=broker.url, bundle=bundle, cameras=cameras))
+        self.daemon = DaemonProcess(write_config(tmp_path, broker_url=broker.url, bundle=bundle_folder, cameras=cameras))
 
     def __enter__(self) -> Street:
         self.daemon.__enter__()
@@ -60,8 +60,8 @@ class Street:
 
 
 @pytest.fixture
-def street(tmp_path: Path, bundle: Path, broker: Broker, server: RtspServer, busy_road: Path) -> Any:
-    with RtspServer({"/side": busy_road}) as side, Street(tmp_path, bundle, broker, server, side) as street:
+def street(tmp_path: Path, bundle_folder: Path, broker: Broker, server: RtspServer, busy_road: Path) -> Any:
+    with RtspServer({"/side": busy_road}) as side, Street(tmp_path, bundle_folder, broker, server, side) as street:
         yield street
 
 

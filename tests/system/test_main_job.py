@@ -25,8 +25,8 @@ def _json(messages: Any, topic: str) -> list[dict[str, Any]]:
     return [json.loads(body) for body in messages.on(f"{TOPIC}/{topic}")]
 
 
-def test_crossings_arrive_at_mosquitto_sub(tmp_path: Path, bundle: Path, broker: Broker, server: RtspServer) -> None:
-    config = write_config(tmp_path, broker_url=broker.url, bundle=bundle, cameras=[camera_table("main", server.url("/main"))])
+def test_crossings_arrive_at_mosquitto_sub(tmp_path: Path, bundle_folder: Path, broker: Broker, server: RtspServer) -> None:
+    config = write_config(tmp_path, broker_url=broker.url, bundle=bundle_folder, cameras=[camera_table("main", server.url("/main"))])
     command = ["mosquitto_sub", "-p", str(broker.port), "-t", f"{TOPIC}/obs/+/crossing", "-C", "3", "-W", "60"]
     with DaemonProcess(config), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as subscriber:
         out, _ = subscriber.communicate(timeout=90)
@@ -43,9 +43,11 @@ def test_crossings_arrive_at_mosquitto_sub(tmp_path: Path, bundle: Path, broker:
     assert len({crossing["data"]["track"] for crossing in crossings}) == 3
 
 
-def test_drain_on_sigterm_closes_windows_says_goodbye_and_leaves_no_child(tmp_path: Path, bundle: Path, broker: Broker, server: RtspServer) -> None:
+def test_drain_on_sigterm_closes_windows_says_goodbye_and_leaves_no_child(
+    tmp_path: Path, bundle_folder: Path, broker: Broker, server: RtspServer
+) -> None:
     messages = broker.subscribe("edge/v1/#")
-    config = write_config(tmp_path, broker_url=broker.url, bundle=bundle, cameras=[camera_table("main", server.url("/main"), interval="24h")])
+    config = write_config(tmp_path, broker_url=broker.url, bundle=bundle_folder, cameras=[camera_table("main", server.url("/main"), interval="24h")])
     with DaemonProcess(config) as daemon:
         wait_for(lambda: _json(messages, "obs/main/crossing"), 60, "a crossing")
         children = daemon.children()
@@ -60,10 +62,10 @@ def test_drain_on_sigterm_closes_windows_says_goodbye_and_leaves_no_child(tmp_pa
 
 
 def test_kill_and_restart_totals_go_on_the_window_is_partial_and_the_time_down_is_a_gap(
-    tmp_path: Path, bundle: Path, broker: Broker, server: RtspServer
+    tmp_path: Path, bundle_folder: Path, broker: Broker, server: RtspServer
 ) -> None:
     messages = broker.subscribe("edge/v1/#")
-    config = write_config(tmp_path, broker_url=broker.url, bundle=bundle, cameras=[camera_table("main", server.url("/main"), interval="24h")])
+    config = write_config(tmp_path, broker_url=broker.url, bundle=bundle_folder, cameras=[camera_table("main", server.url("/main"), interval="24h")])
     with DaemonProcess(config):
         wait_for(lambda: len(_json(messages, "obs/main/crossing")) >= 3, 60, "three crossings")
         time.sleep(0.5)  # the group commit window: what was published is on disk
@@ -85,14 +87,14 @@ def test_kill_and_restart_totals_go_on_the_window_is_partial_and_the_time_down_i
     assert len({crossing["data"]["track"] for crossing in crossings.values()}) == len(crossings), "ids are never given twice"
 
 
-def test_reload_takes_over_a_good_config_and_refuses_a_bad_one(tmp_path: Path, bundle: Path, broker: Broker, busy_road: Path) -> None:
+def test_reload_takes_over_a_good_config_and_refuses_a_bad_one(tmp_path: Path, bundle_folder: Path, broker: Broker, busy_road: Path) -> None:
     messages = broker.subscribe("edge/v1/#")
     streams = RtspServer({"/main": busy_road, "/side": busy_road})
     with streams as server:
         main, side = camera_table("main", server.url("/main"), fps=5), camera_table("side", server.url("/side"), fps=5)
 
         def write(*cameras: str) -> Path:
-            return write_config(tmp_path, broker_url=broker.url, bundle=bundle, cameras=cameras)
+            return write_config(tmp_path, broker_url=broker.url, bundle=bundle_folder, cameras=cameras)
 
         def streams_of(report: dict[str, Any]) -> dict[str, Any]:
             return dict(report["streams"])
@@ -116,12 +118,14 @@ def test_reload_takes_over_a_good_config_and_refuses_a_bad_one(tmp_path: Path, b
             assert daemon.stop() == 0
 
 
-def test_four_cameras_share_two_cores_fairly_and_health_agrees_with_the_sender(tmp_path: Path, bundle: Path, broker: Broker, busy_road: Path) -> None:
+def test_four_cameras_share_two_cores_fairly_and_health_agrees_with_the_sender(
+    tmp_path: Path, bundle_folder: Path, broker: Broker, busy_road: Path
+) -> None:
     names = ["north", "east", "south", "west"]
     messages = broker.subscribe("edge/v1/#")
     with RtspServer({f"/{name}": busy_road for name in names}) as server:
         cameras = [camera_table(name, server.url(f"/{name}"), fps=30) for name in names]
-        with DaemonProcess(write_config(tmp_path, broker_url=broker.url, bundle=bundle, cameras=cameras)):
+        with DaemonProcess(write_config(tmp_path, broker_url=broker.url, bundle=bundle_folder, cameras=cameras)):
 
             def newest() -> dict[str, Any]:
                 return dict(_json(messages, "health")[-1]["streams"])
