@@ -60,7 +60,10 @@ class CameraConfig:
     """One camera: where its picture comes from, which model looks at it, what is counted."""
 
     name: str = option("Stream id in topics.", pattern=ID_PATTERN)
-    source: str = option("rtsp(s):// http(s):// a file (?loop=1 repeats), v4l2:DEVICE, gst:PIPELINE.", kind="source")
+    source: str = option(
+        "rtsp(s):// http(s):// a file (?loop=1 repeats), v4l2:DEVICE, gst:PIPELINE. TLS encrypts, but a camera's certificate is not verified.",
+        kind="source",
+    )
     model: str = option("Name of a [[model]].")
     username: str | None = option("For any URL source.", default=None)
     password: Secret | None = option("For any URL source: { file = … } or { env = … }.", default=None, kind="secret")
@@ -73,7 +76,7 @@ class CameraConfig:
     mask: tuple[tuple[Point, ...], ...] = option("Polygons blacked out before anything sees the frame.", default=(), kind="points")
     gate: bool = option("Skip inference while nothing moves; parked objects keep their tracks.", default=False)
     stall_s: float = option("Silence after which the capture is killed and restarted.", default=10.0, low=1, high=600, kind="duration")
-    transport: Literal["tcp", "udp"] = option("RTSP transport.", default="tcp")
+    transport: Literal["tcp", "udp"] = option("RTSP transport; rtsps:// is always over TCP.", default="tcp")
     live: bool = option("Publish boxes of each frame on the live topic (QoS 0).", default=False)
     line: tuple[LineOptions, ...] = option("Counting lines.", default=())
     zone: tuple[ZoneOptions, ...] = option("Zones.", default=())

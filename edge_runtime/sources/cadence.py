@@ -61,6 +61,28 @@ class Cadence:
         return (media_ns + self._tolerance_ns) * self._fps.numerator // (_NS * self._fps.denominator)
 
 
+class ArrivalCadence:
+    """Selects pictures that carry no time of their own, by when they came.
+
+    Borders of slots would fall onto such pictures: of 15 a second with 15 wanted, one that comes a millisecond early would be the second of
+    its slot, and the next slot would stay empty. Here a turn is due one period after the last; a picture may be early by a quarter of a
+    period, or late: the turns after it stay where they were, so that the rate is kept; what is missed by more than a period is given up.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self._period_ns = round(_NS / fps)
+        self._due_ns: int | None = None
+
+    def take(self, arrival_ns: int) -> bool:
+        """Whether the picture that came now has the turn."""
+        if self._due_ns is None:
+            self._due_ns = arrival_ns
+        if arrival_ns < self._due_ns - self._period_ns // 4:
+            return False
+        self._due_ns = max(self._due_ns + self._period_ns, arrival_ns)
+        return True
+
+
 class Skipped:
     """Counts the pictures that the decoder left out on request: those it was allowed to skip and that a later one overtook."""
 

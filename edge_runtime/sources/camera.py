@@ -1,4 +1,16 @@
-"""Live streams through PyAV: RTSP, HTTP, V4L2. Meant for the capture child: `read` blocks in FFmpeg until a picture or the end of patience."""
+"""Live streams through PyAV: RTSP, HTTP, V4L2. Meant for the capture child: `read` blocks in FFmpeg until a picture or the end of patience.
+
+address           transport                        time of a picture
+rtsp://           TCP or UDP (`transport`)         the camera's clock, set on ours
+rtsps://          RTSP over TLS, always TCP        the same
+http(s)://        multipart JPEG                   its arrival: it carries none
+                  MPEG transport stream            the camera's clock, set on ours
+                  live HLS playlist                when it is played out: some pieces after it was taken, nobody knows how long
+v4l2:             a device                         the kernel's clock, set on ours
+
+TLS keeps others on the network from reading along. The camera's certificate is not verified, because cameras sign their own: who can answer
+in the camera's place is not found out. Nothing falls back to plain text: where no TLS is spoken, opening fails.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +27,8 @@ from edge_runtime.sources.video import VideoStream
 from edge_runtime.types import Frame, Stamp
 
 OPEN_S = 5.0
+_TLS = {"tls_verify": "0"}  # said, because FFmpeg's default changes with its version
+_ENCRYPTED = "https,tls,tcp,httpproxy,crypto,data"  # what an https:// address, its redirections and its playlists may lead to
 
 
 class CameraSource:
@@ -82,7 +96,9 @@ def _target(spec: SourceSpec) -> Target:
 
 
 def _options(scheme: str, spec: SourceSpec) -> Mapping[str, str]:
-    quick = {"fpsprobesize": "0"}  # do not watch pictures pass by to learn their rate: every second of opening is a blind one
+    # Do not watch pictures pass by to learn their rate: every second of opening is a blind one.
+    quick = {"fpsprobesize": "0", **(_TLS if scheme in ("rtsps", "https") else {})}
     if scheme in ("rtsp", "rtsps"):
         return {**quick, "rtsp_transport": spec.transport, "allowed_media_types": "video"}
-    return quick
+    quick = {**quick, "live_start_index": "-1"}  # of a playlist, the newest piece
+    return quick if scheme == "http" else {**quick, "protocol_whitelist": _ENCRYPTED}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ def failure(error: Exception, target: Target, elapsed_s: float = 0.0) -> Disconn
         return Disconnected(f"{target.shown}: no answer within {patience_s or 0:g} s; is it switched on, and does it send pictures?")
     said = target.clean(str(getattr(error, "strerror", None) or error))
     kind, why = (_FILE_FAILURES if target.open_timeout_s is None else _LIVE_FAILURES).get(name, (Disconnected, ""))
+    way = target.format or target.url.partition(":")[0].lower()
+    why = _BY_ADDRESS.get((getattr(error, "errno", None), way), why)
     return kind(f"{target.shown}: {said}" + (f": {why}" if why else ""))
 
 
@@ -51,11 +54,22 @@ _LIVE_FAILURES: _Failures = {
     "ConnectionRefusedError": (Disconnected, "nothing listens there; check address and port"),
     "FileNotFoundError": (Disconnected, "is the device plugged in? check the path"),
     "PermissionError": (Unsupported, "this user may not open it; add the user to the device's group (video)"),
-    "InvalidDataError": (Disconnected, "expected a video stream, found something else; compare the path with the camera's own settings"),
+    "InvalidDataError": (Disconnected, "expected a video stream, found something else; compare address and path with the camera's own settings"),
+    "IsADirectoryError": (Unsupported, "expected a device, found a folder; check the path"),
     "EOFError": (Disconnected, "it ended before the first picture"),
     "DemuxerNotFoundError": (Unsupported, "this build of FFmpeg lacks the format"),
     "DecoderNotFoundError": (Unsupported, "this build of FFmpeg lacks the codec"),
     "ProtocolNotFoundError": (Unsupported, "this build of FFmpeg lacks the protocol"),
+}
+_NO_VIDEO = "the connection ended without a video stream; compare the path with the camera's own settings"
+_NO_TLS = "no TLS connection, or it ended: does the camera speak TLS on this port? without it the address begins with "
+_BY_ADDRESS: dict[tuple[int | None, str], str] = {  # where FFmpeg's error says less than the address
+    (errno.ENOTTY, "v4l2"): "expected a video device, found another one; check the path",
+    (errno.EIO, "http"): _NO_VIDEO,
+    (errno.EIO, "https"): _NO_TLS + "http://",
+    (errno.EIO, "rtsp"): "the connection broke off",
+    (errno.EIO, "rtsps"): _NO_TLS + "rtsp://",
+    (errno.EINVAL, "https"): "the far end sends us on to an address without TLS, which is not followed; give that address itself to accept it",
 }
 
 

@@ -112,7 +112,10 @@ class SourceStats:
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """What is being decoded. `pixel_format` is the stream's own name; `note` says what it costs when frames cannot be handed on as decoded."""
+    """What is being decoded. `pixel_format` is the stream's own name; `fps` is what its header promises, None when it says nothing.
+
+    `note` says what it costs when frames cannot be handed on as decoded.
+    """
 
     codec: str
     size: Size

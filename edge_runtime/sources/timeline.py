@@ -8,6 +8,7 @@ _NS = 1_000_000_000
 _LEAP_NS = 3600 * _NS  # no pause between two pictures is this long: the stream's clock was set anew
 _WINDOW_NS = 5 * _NS
 _STEP_NS = _NS
+_LONGEST_HOLD_NS = 5 * _NS  # pictures of a live stream are not further apart: its clock jumped
 
 
 class MediaTime:
@@ -49,6 +50,29 @@ class MediaTime:
     def end_ns(self) -> int:
         """One period after the last picture."""
         return 0 if self._last_ns is None else self._last_ns + self._period_ns
+
+
+class Playout:
+    """When to show pictures that come in pieces of seconds (HLS), as a player does.
+
+        pieces    ▐████        ▐████           ▐████            each all at once; without this, the newest of a piece would be taken and
+        shown     · ● ● ● ● ● ● ● ● ● ● · · · ● ● ● ● ● ●       the rest dropped as old: a view of the street every few seconds
+                                          └─ a late piece: everything after it is shown that much later
+
+    The delay grows by what a piece is late and no further: the playlist's length bounds it. It shrinks when the stream's clock jumps.
+    """
+
+    def __init__(self) -> None:
+        self._offset_ns: int | None = None  # shown − media time
+
+    def hold_ns(self, media_ns: int, now_ns: int) -> int:
+        """How long to wait with what is to be shown at `media_ns` of the stream's own clock: 0 when it is late."""
+        if self._offset_ns is not None:
+            early_ns = media_ns + self._offset_ns - now_ns
+            if 0 <= early_ns <= _LONGEST_HOLD_NS:
+                return early_ns
+        self._offset_ns = now_ns - media_ns
+        return 0
 
 
 class CaptureClock:

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.errors import Disconnected, Unsupported
-from edge_runtime.sources.cadence import Cadence, RateMeter, Skipped
+from edge_runtime.sources.cadence import ArrivalCadence, Cadence, RateMeter, Skipped
 from edge_runtime.sources.opening import Target, failure, opened
 from edge_runtime.sources.pictures import Picture, conversion_note, picture_of
 from edge_runtime.sources.spec import StreamInfo
 from edge_runtime.sources.tally import Tally
-from edge_runtime.sources.timeline import MediaTime
+from edge_runtime.sources.timeline import MediaTime, Playout
 from edge_runtime.types import Size, Tick
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ _DAMAGED_IN_A_ROW = 200  # demuxing errors without a packet between them: the re
 _ARRIVALS = 64
 _WAITED_NS = 5_000_000  # a packet that took so long was not buffered already
 _BACKLOG = 64
+_OLD_PIECE = 3600  # packets, at most, in the newest piece of a playlist: it was there before us, and will be again after a reconnection
+_RELOADED_NS = 90_000_000  # FFmpeg waits for a playlist's next piece in steps of 100 ms
 _BEHIND_NS = 1_500_000_000  # live, and for so long each packet was there already: decoding is slower than the stream
 _UNTIMED = {"mpjpeg", "mjpeg", "h264", "hevc", "m4v", "image2pipe", "jpeg_pipe"}  # live, these get invented timestamps: arrival is better
 _USUAL_FPS = 25.0
@@ -59,7 +61,11 @@ class VideoStream:
         self._tally = tally
         self._live = live
         self._container = opened(target)
+        self._timed = not (live and self._container.format.name in _UNTIMED)
+        self._pieces = live and self._container.format.name == "hls"
         try:
+            if self._pieces and self._container.duration:
+                raise Disconnected(f"{target.shown}: the playlist has ended (EXT-X-ENDLIST): expected a live one; is the encoder running?")
             self._stream = self._video_stream()
             self.info = self._describe()
         except BaseException:
@@ -72,11 +78,14 @@ class VideoStream:
         self._cadence = Cadence(fps)
         self._skipped = Skipped()
         self._rate = RateMeter()
-        self._timed = not (live and self._container.format.name in _UNTIMED)
+        self._chosen = self._cadence.take if self._timed else ArrivalCadence(fps).take
+        self._playout = Playout() if self._pieces else None
         self._arrivals: dict[int, Tick] = {}
         self._waited_ns = time.monotonic_ns()
         self._catching_up = False
-        self._backlog = _BACKLOG if live else 0  # packets that may still be from before: FFmpeg keeps what it saw while opening
+        # Packets that may still be from before: FFmpeg keeps what it saw while opening.
+        self._backlog = _OLD_PIECE if self._pieces else _BACKLOG if live else 0
+        self._fresh_ns = _RELOADED_NS if self._pieces else _WAITED_NS
         self._shots = self._decode()
         if not live:
             tally.stream_fps = self.info.fps
@@ -111,6 +120,7 @@ class VideoStream:
         from av.error import FFmpegError
 
         for packet in self._packets():
+            self._hold(packet)
             arrival = Tick(time.monotonic_ns(), time.time_ns())
             if self._live and self._is_behind(packet, arrival):
                 self._tally.decoded += 1
@@ -156,9 +166,18 @@ class VideoStream:
     def _note_wait(self, took_ns: int) -> None:
         if took_ns > _WAITED_NS:
             self._waited_ns = time.monotonic_ns()
-            self._backlog = 0
-        else:
-            self._backlog = max(0, self._backlog - 1)
+        self._backlog = 0 if took_ns > self._fresh_ns else max(0, self._backlog - 1)
+
+    def _hold(self, packet: av.Packet[AvVideoStream]) -> None:
+        """Of a stream in pieces, keep back what has its time still to come."""
+        if self._playout is None or self._backlog or packet.dts is None:
+            return
+        hold_ns = self._playout.hold_ns(_to_ns(packet.dts, packet.time_base), time.monotonic_ns())
+        if hold_ns:
+            self.waiting = True
+            time.sleep(hold_ns / _NS)
+            self.waiting = False
+            self._waited_ns = time.monotonic_ns()
 
     def _is_behind(self, packet: av.Packet[AvVideoStream], arrival: Tick) -> bool:
         """Whether to leave this packet undecoded, so that what is decoded stays near to now: up to a keyframe after the backlog is gone."""
@@ -206,7 +225,7 @@ class VideoStream:
             tally.stream_fps = self._rate.fps
         if self._backlog:  # it is old, and nobody knows by how much
             return None
-        if not self._cadence.take(media_ns):
+        if not self._chosen(media_ns):
             return None
         tally.selected += 1
         try:
@@ -227,15 +246,18 @@ class VideoStream:
     def _describe(self) -> StreamInfo:
         context = self._stream.codec_context
         if not context.width or not context.height or context.pix_fmt is None:
-            raise Unsupported(
-                f"{self._target.shown}: {_codec_name(self._stream)} video without a picture size: no decodable picture near its start; "
-                "expected a complete file, or a stream that sends keyframes"
-            )
+            found = f"{self._target.shown}: {_codec_name(self._stream)} video without a picture size: no decodable picture near its start; "
+            if not self._live:
+                raise Unsupported(found + "expected a complete file")
+            if self._container.format.name == "mpjpeg":
+                raise Disconnected(found + "expected parts with Content-Type: image/jpeg and a Content-Length")
+            raise Disconnected(found + "expected a stream that sends keyframes; set the camera to one every few seconds")
         try:
             note = conversion_note(context.pix_fmt)
         except Unsupported as error:
             raise Unsupported(f"{self._target.shown}: {error}") from None
-        return StreamInfo(context.codec.name, Size(context.width, context.height), context.pix_fmt, _nominal_fps(self._stream), note)
+        fps = _nominal_fps(self._stream) if self._timed else None  # else FFmpeg made it up
+        return StreamInfo(context.codec.name, Size(context.width, context.height), context.pix_fmt, fps, note)
 
 
 def _nominal_fps(stream: Any) -> float | None:

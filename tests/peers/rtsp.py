@@ -36,10 +36,13 @@ def missing() -> str:
 class RtspServer:
     """Serves H.264 MP4 clips, looped in real time. Use as a context manager."""
 
-    def __init__(self, clips: Mapping[str, Path], *, user: str | None = None, password: str = "", port: int = 0) -> None:
-        """`clips`: path ("/cam1") -> file."""
+    def __init__(
+        self, clips: Mapping[str, Path], *, user: str | None = None, password: str = "", certificate: Path | None = None, port: int = 0
+    ) -> None:
+        """`clips`: path ("/cam1") -> file. `certificate` (PEM, with its key): speak TLS only."""
         self._clips = dict(clips)
         self._user, self._password = user, password
+        self._certificate = certificate
         self.port = port
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -49,6 +52,8 @@ class RtspServer:
         command = [PYTHON, str(_SERVER), "--port", str(self.port)]
         if self._user is not None:
             command += ["--user", self._user, "--password", self._password]
+        if self._certificate is not None:
+            command += ["--tls", str(self._certificate)]
         command += [f"{path}={clip}" for path, clip in self._clips.items()]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self._lines = queue.SimpleQueue()
@@ -60,7 +65,8 @@ class RtspServer:
 
     def url(self, path: str) -> str:
         """Where a client finds `path`, without credentials."""
-        return f"rtsp://127.0.0.1:{self.port}{path}"
+        scheme = "rtsp" if self._certificate is None else "rtsps"
+        return f"{scheme}://127.0.0.1:{self.port}{path}"
 
     def sent(self, path: str) -> int:
         """Access units (pictures) given to the network since the start of this process; counted by the server alone."""

@@ -1,6 +1,8 @@
 """An RTSP server for tests: H.264 clips, not re-encoded, in real time, looped without a seam. Run with the system's Python (GStreamer).
 
-    /usr/bin/python3 rtsp_server.py [--port N] [--user U --password P] PATH=CLIP …
+    /usr/bin/python3 rtsp_server.py [--port N] [--user U --password P] [--tls CERTIFICATE.pem] PATH=CLIP …
+
+With --tls it speaks RTSP over TLS only, as cameras do on their port of rtsps; the file holds certificate and key.
 
 Prints `READY port`. A line `sent` on standard input is answered with one line of JSON: access units given to the network since the
 start, by path. Ends when standard input does.
@@ -23,7 +25,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstApp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstApp, GstRtspServer  # noqa: E402
 
 LATE_S = 1.0
 
@@ -107,17 +109,23 @@ class Factory(GstRtspServer.RTSPMediaFactory):
         media.connect("unprepared", lambda *_: feeder.stop.set())
 
 
-def protect(server: GstRtspServer.RTSPServer, factories: list[Factory], user: str, password: str) -> None:
+def guard(factories: list[Factory], args: argparse.Namespace) -> GstRtspServer.RTSPAuth:
+    """Who may connect and how: with a password, over TLS, or both."""
     auth = GstRtspServer.RTSPAuth()
-    token = GstRtspServer.RTSPToken()
-    token.set_string("media.factory.role", "viewer")
-    auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
-    server.set_auth(auth)
+    viewer = GstRtspServer.RTSPToken()
+    viewer.set_string("media.factory.role", "viewer")
+    if args.tls:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(args.tls))
+    if args.user:
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(args.user, args.password), viewer)
+    else:
+        auth.set_default_token(viewer)
     for factory in factories:
         permissions = GstRtspServer.RTSPPermissions()
         permissions.add_permission_for_role("viewer", "media.factory.access", True)
         permissions.add_permission_for_role("viewer", "media.factory.construct", True)
         factory.set_permissions(permissions)
+    return auth
 
 
 def main() -> None:
@@ -125,6 +133,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--user")
     parser.add_argument("--password", default="")
+    parser.add_argument("--tls", metavar="PEM")
     parser.add_argument("clips", nargs="+", metavar="PATH=CLIP")
     args = parser.parse_args()
     Gst.init(None)
@@ -142,8 +151,8 @@ def main() -> None:
         factory = Factory(clips[file], sent, path)
         factories.append(factory)
         server.get_mount_points().add_factory(path, factory)
-    if args.user:
-        protect(server, factories, args.user, args.password)
+    if args.user or args.tls:
+        server.set_auth(guard(factories, args))
     if server.attach(None) == 0:
         sys.exit(f"cannot listen on 127.0.0.1:{args.port}")
     loop = GLib.MainLoop()

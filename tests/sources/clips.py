@@ -60,6 +60,24 @@ def make_clip(
     return path
 
 
+def make_jpegs(count: int, pix_fmt: str = "yuvj420p", size: tuple[int, int] = (320, 240)) -> list[bytes]:
+    """Numbered pictures, each a JPEG file, full range, as cameras make them."""
+    import av
+
+    encoder: Any = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height = size
+    encoder.pix_fmt = pix_fmt
+    encoder.color_range = 2
+    encoder.time_base = Fraction(1, 15)
+    files = []
+    for number in range(count):
+        picture = av.VideoFrame.from_ndarray(numbered(number, size), format="gray").reformat(format=pix_fmt)
+        picture.color_range = 2
+        picture.pts = number
+        files += [bytes(packet) for packet in encoder.encode(picture)]
+    return files
+
+
 def numbered(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     """The grey picture of `number`."""
     width, height = size

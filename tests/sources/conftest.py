@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers.certificate import OPENSSL, self_signed
 from tests.peers.rtsp import RtspServer, missing
 from tests.sources.clips import make_clip
 
@@ -28,6 +29,14 @@ def camera(street: Path) -> Iterator[RtspServer]:
         pytest.skip(missing())
     with RtspServer({"/street": street}) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PEM file with a camera's own certificate and its key."""
+    if OPENSSL is None:
+        pytest.skip("no openssl to make a certificate with")
+    return self_signed(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.sources.cadence import Cadence, RateMeter, Skipped
+from edge_runtime.sources.cadence import ArrivalCadence, Cadence, RateMeter, Skipped
 
 NS = 1_000_000_000
 
@@ -106,3 +106,29 @@ def test_rate_is_unknown_before_two_pictures() -> None:
     assert meter.fps is None
     meter.add(40_000_000, 1)
     assert meter.fps == 25
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    rates=st.sampled_from([(15.0, 15.0), (15.1, 15.0), (14.9, 15.0), (15.0, 5.0), (30.0, 10.0), (25.0, 10.0), (12.0, 30.0)]),
+)
+def test_arrivals_with_jitter_keep_the_rate_that_is_wanted(seed: int, rates: tuple[float, float]) -> None:
+    sent, wanted = rates
+    rng = np.random.default_rng(seed)
+    jitter_s = 0.2 / max(sent, wanted)
+    times_ns = ((np.arange(600) / sent + rng.uniform(0, jitter_s, 600)) * 1e9).astype(np.int64).tolist()
+    cadence = ArrivalCadence(wanted)
+    taken = [time_ns for time_ns in times_ns if cadence.take(time_ns)]
+    expected = 600 * min(1.0, wanted / sent)
+    assert expected * 0.985 - 1 <= len(taken) <= expected + 1
+
+
+@given(steps_ms=st.lists(st.integers(1, 2000), min_size=1, max_size=300), fps=st.sampled_from([0.5, 1, 5, 7.5, 15]))
+def test_arrivals_are_never_taken_faster_than_wanted(steps_ms: list[int], fps: float) -> None:
+    times_ns = np.cumsum(steps_ms) * 1_000_000
+    cadence = ArrivalCadence(fps)
+    taken = [int(time_ns) for time_ns in times_ns if cadence.take(int(time_ns))]
+    assert taken[0] == times_ns[0]
+    for first, start in enumerate(taken):
+        for last in range(first, min(len(taken), first + 20)):
+            assert last - first + 1 <= (taken[last] - start) / 1e9 * fps + 2.26, "more than its turns, one owed and a quarter of a period"

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.sources.timeline import CaptureClock, MediaTime
+from edge_runtime.sources.timeline import CaptureClock, MediaTime, Playout
 from edge_runtime.types import Tick
 
 MS = 1_000_000
@@ -84,3 +84,39 @@ def test_stamp_is_strictly_increasing(steps: list[tuple[int, int]]) -> None:
         stamp_ns = clock.stamp(media_ns, Tick(now_ns, 0)).mono_ns
         assert stamp_ns > last_ns
         last_ns = stamp_ns
+
+
+def _played(pieces: list[tuple[int, list[int]]]) -> list[int]:
+    """When pictures are shown; `pieces`: when one is there, and the media times in it."""
+    playout = Playout()
+    now = 0
+    shown = []
+    for there, times in pieces:
+        now = max(now, there)
+        for media in times:
+            now += playout.hold_ns(media, now)
+            shown.append(now)
+    return shown
+
+
+def test_playout_spreads_pieces_over_their_time() -> None:
+    pieces = [(piece * 2 * S, [(piece * 20 + index) * 100 * MS for index in range(20)]) for piece in range(4)]
+    assert set(np.diff(_played(pieces))) == {100 * MS}
+
+
+def test_playout_shows_what_follows_a_late_piece_that_much_later() -> None:
+    delays = (0, 300 * MS, 0, 100 * MS)
+    pieces = [(piece * S + delay, [(piece * 10 + index) * 100 * MS for index in range(10)]) for piece, delay in enumerate(delays)]
+    steps = np.diff(_played(pieces))
+    assert [step for step in steps if step != 100 * MS] == [400 * MS]
+
+
+def test_playout_follows_a_clock_that_jumps_without_waiting_for_it() -> None:
+    assert _played([(0, [0, 100 * MS]), (200 * MS, [9000 * S, 9000 * S + 100 * MS]), (S, [0, 100 * MS])]) == [
+        0,
+        100 * MS,
+        200 * MS,
+        300 * MS,
+        S,
+        S + 100 * MS,
+    ]
