@@ -86,6 +86,7 @@ class VideoStream:
         # Packets that may still be from before: FFmpeg keeps what it saw while opening.
         self._backlog = _OLD_PIECE if self._pieces else _BACKLOG if live else 0
         self._fresh_ns = _RELOADED_NS if self._pieces else _WAITED_NS
+        self._fresh = False  # it waited once: what comes now was not there before us
         self._shots = self._decode()
         if not live:
             tally.stream_fps = self.info.fps
@@ -151,9 +152,9 @@ class VideoStream:
                     self.waiting = True
                     packet = next(packets, None)
                     self.waiting = False
-                    self._note_wait(time.monotonic_ns() - began_ns)
                     if packet is None:
                         return
+                    self._note_wait(time.monotonic_ns() - began_ns, packet)
                     damaged = 0
                     yield packet
             except InvalidDataError:
@@ -163,10 +164,12 @@ class VideoStream:
                 raise failure(error, self._target) from None
         raise Disconnected(f"{self._target.shown}: {damaged} damaged packets in a row: what follows is no video")
 
-    def _note_wait(self, took_ns: int) -> None:
+    def _note_wait(self, took_ns: int, packet: av.Packet[AvVideoStream]) -> None:
         if took_ns > _WAITED_NS:
             self._waited_ns = time.monotonic_ns()
-        self._backlog = 0 if took_ns > self._fresh_ns else max(0, self._backlog - 1)
+        self._fresh = self._fresh or took_ns > self._fresh_ns
+        begins = packet.is_keyframe or not self._pieces  # the last picture of a piece comes with the next piece
+        self._backlog = 0 if self._fresh and begins else max(0, self._backlog - 1)
 
     def _hold(self, packet: av.Packet[AvVideoStream]) -> None:
         """Of a stream in pieces, keep back what has its time still to come."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.errors import Disconnected, Unsupported
+from edge_runtime.errors import Disconnected, SourceError, Unsupported
 from edge_runtime.options import Secret
 from edge_runtime.sources.isolated import IsolatedSource
 from tests.peers.rtsp import RtspServer, missing
@@ -186,6 +186,14 @@ def _shows_no_secret(error: BaseException, secret: str) -> None:
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
 
 
-def test_missing_video_device_is_named() -> None:
-    with pytest.raises(Disconnected, match=r"v4l2:/dev/no-such-video: .*is the device plugged in"):
-        IsolatedSource(spec("v4l2:/dev/no-such-video")).open()
+@pytest.mark.parametrize(
+    ("device", "kind", "why"),
+    [
+        ("/dev/no-such-video", Disconnected, "No such file or directory: is the device plugged in"),
+        ("/dev/null", Disconnected, "expected a video device, found another one; check the path"),
+        ("/dev", Unsupported, "expected a device, found a folder; check the path"),
+    ],
+)
+def test_video_device_that_is_none_is_named(device: str, kind: type[SourceError], why: str) -> None:
+    with pytest.raises(kind, match=f"v4l2:{device}: .*{why}"):
+        IsolatedSource(spec(f"v4l2:{device}")).open()
