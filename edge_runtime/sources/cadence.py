@@ -15,6 +15,7 @@ from fractions import Fraction
 
 _NS = 1_000_000_000
 _TOLERANCE_NS = 2_000_000  # containers round to milliseconds; without this 30 -> 10 would take a neighbour now and then
+_EARLY_NS = 15_000_000  # what networks and cameras jitter by, and less than half the distance of pictures at 30 a second
 _LOOKAHEAD = 64  # slots remembered for pictures that are not shown yet; decoders reorder over 16 pictures at most
 _RATE_WINDOW = 64
 _RATE_EVERY = 8
@@ -65,19 +66,20 @@ class ArrivalCadence:
     """Selects pictures that carry no time of their own, by when they came.
 
     Borders of slots would fall onto such pictures: of 15 a second with 15 wanted, one that comes a millisecond early would be the second of
-    its slot, and the next slot would stay empty. Here a turn is due one period after the last; a picture may be early by a quarter of a
-    period, or late: the turns after it stay where they were, so that the rate is kept; what is missed by more than a period is given up.
+    its slot, and the next slot would stay empty. Here a turn is due one period after the last; a picture may be a little early,
+    or late: the turns after it stay where they were, so that the rate is kept; what is missed by more than a period is given up.
     """
 
     def __init__(self, fps: float) -> None:
         self._period_ns = round(_NS / fps)
+        self._early_ns = min(_EARLY_NS, self._period_ns // 4)
         self._due_ns: int | None = None
 
     def take(self, arrival_ns: int) -> bool:
         """Whether the picture that came now has the turn."""
         if self._due_ns is None:
             self._due_ns = arrival_ns
-        if arrival_ns < self._due_ns - self._period_ns // 4:
+        if arrival_ns < self._due_ns - self._early_ns:
             return False
         self._due_ns = max(self._due_ns + self._period_ns, arrival_ns)
         return True

@@ -51,7 +51,8 @@ class IsolatedSource:
     @property
     def child_pid(self) -> int | None:
         """The child's process id while open."""
-        return None if self._link is None else self._link.process.pid
+        link = self._link  # read once: the reading thread may end it meanwhile
+        return None if link is None else link.process.pid
 
     def open(self) -> None:
         """Start a child and wait until it has opened the source. Raises Disconnected, Unsupported as the child says.

@@ -30,14 +30,17 @@ class WebCamera:
         pictures: Sequence[bytes] = (),
         *,
         fps: float = 15,
+        unsteady_s: float = 0.0,
         login: tuple[str, str] | None = None,
         certificate: Path | None = None,
         folder: Path | None = None,
         part_type: str = "image/jpeg",
         moved_to: str = "",
     ) -> None:
+        """`unsteady_s`: by how much every third picture is late, beginning with the second."""
         self.pictures = pictures
         self.fps = fps
+        self.unsteady_s = unsteady_s
         self.login = login
         self.folder = folder
         self.part_type = part_type
@@ -64,7 +67,8 @@ class WebCamera:
         """Wait until picture `count` is due. False when the server ends."""
         while self.frozen.is_set() and not self._leaving.wait(_TURN_S):
             pass
-        return not self._leaving.wait(max(0.0, began_s + count / self.fps - time.monotonic()))
+        due_s = began_s + count / self.fps + (self.unsteady_s if count % 3 == 1 else 0.0)
+        return not self._leaving.wait(max(0.0, due_s - time.monotonic()))
 
     def __enter__(self) -> WebCamera:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)

@@ -132,3 +132,13 @@ def test_arrivals_are_never_taken_faster_than_wanted(steps_ms: list[int], fps: f
     for first, start in enumerate(taken):
         for last in range(first, min(len(taken), first + 20)):
             assert last - first + 1 <= (taken[last] - start) / 1e9 * fps + 2.26, "more than its turns, one owed and a quarter of a period"
+
+
+@given(seed=st.integers(0, 2**32 - 1), rates=st.sampled_from([(15, 15), (15, 5), (30, 10), (25, 5)]))
+def test_arrivals_with_jitter_are_taken_evenly(seed: int, rates: tuple[int, int]) -> None:
+    sent, wanted = rates
+    jitter_s = np.random.default_rng(seed).uniform(0, 0.2 / sent, 300)
+    times_ns = ((np.arange(300) / sent + jitter_s) * 1e9).astype(np.int64).tolist()
+    cadence = ArrivalCadence(wanted)
+    taken = [number for number, time_ns in enumerate(times_ns) if cadence.take(time_ns)]
+    assert set(np.diff(taken)) == {sent // wanted}

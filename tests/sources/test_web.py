@@ -79,6 +79,7 @@ def test_fps_selects_by_arrival(web: WebCamera) -> None:
 
 
 def test_every_picture_is_taken_where_the_camera_sends_what_is_wanted(web: WebCamera) -> None:
+    web.unsteady_s = 0.012
     source = make_capture(spec(web.url("/video"), fps=15))
     source.open()
     for _ in range(30):
