@@ -31,6 +31,7 @@ class WindowClock:
         self._partial = False  # it began late
         self._last = Tick(0, 0)
         self._restored = False  # the open window is of an earlier process: its monotonic clock may have been another one
+        self._goes_on = True  # and has the length that windows have now
 
     def advance(self, tick: Tick) -> list[Window]:
         """Time is `tick`: the windows that ended up to it. The first call opens the first window, exactly at `tick`."""
@@ -69,12 +70,11 @@ class WindowClock:
 
     def restore(self, state: Json) -> None:
         """Take up an earlier process's window. With the next `advance` it goes on, as partial, if the wall clock still lies within it;
-        else it is closed as partial where that process was last alive. `finish` closes it in any case. Raises ValueError for another interval.
+        else, or when it was one of another interval, it is closed as partial where that process was last alive. `finish` closes it in any case.
         """
         if state is None:
             return
-        if state["interval_ns"] != self._interval_ns:
-            raise ValueError(f"the open window was one of {state['interval_ns'] / 1e9:g} s, now they have {self._interval_ns / 1e9:g} s")
+        self._goes_on = state["interval_ns"] == self._interval_ns
         self._start, self._end, self._last = Tick(*state["start"]), Tick(*state["end"]), Tick(*state["last"])
         self._partial = bool(state["partial"])
         self._restored = True
@@ -82,7 +82,7 @@ class WindowClock:
     def _resume(self, tick: Tick) -> list[Window]:
         self._restored = False
         assert self._start is not None
-        if self._last.wall_ns - _STEP_NS <= tick.wall_ns < self._end.wall_ns:
+        if self._goes_on and self._last.wall_ns - _STEP_NS <= tick.wall_ns < self._end.wall_ns:
             shift_ns = tick.mono_ns - tick.wall_ns  # of the monotonic clock that runs now
             self._start = Tick(self._start.wall_ns + shift_ns, self._start.wall_ns)
             self._end = Tick(self._end.wall_ns + shift_ns, self._end.wall_ns)

@@ -135,7 +135,8 @@ class SteadySpool:
     @property
     def oldest(self) -> Tick | None:
         """When the oldest row's event happened; `mono_ns` is -1 when that was before this boot."""
-        return self._disk.oldest or (self._memory.oldest if self._memory is not None else None)
+        disk, memory = self._disk, self._memory  # read once: health asks from another thread
+        return disk.oldest or (None if memory is None else memory.oldest)
 
     def stats(self) -> dict[str, Json]:
         """Numbers for `health`."""

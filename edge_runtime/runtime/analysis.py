@@ -56,7 +56,9 @@ class Analysis:
         self._size = Size(*state.get("size", _UNSEEN))
         self._build()
         if state.get("window") is not None:
-            self._take_up(state)
+            self.windows.restore(state["window"])
+            self.completeness.restore(state["seen"])
+            self._interrupted = Tick(*state["window"]["last"])
 
     @property
     def size(self) -> Size:
@@ -123,12 +125,13 @@ class Analysis:
     def snapshot(self) -> Json:
         """What must outlive the process: totals, the open window's sums, the id high-water mark."""
         self._keep()
+        window = self.windows.snapshot()
         return {
             "next_id": self.tracker.next_id + _ID_MARGIN,
             "size": list(self._size),
-            "rules": self._kept,
-            "window": self.windows.snapshot(),
-            "seen": self.completeness.snapshot(),
+            "rules": dict(self._kept),
+            "window": window,
+            "seen": None if window is None else self.completeness.snapshot(window["last"][0]),
         }
 
     def _build(self) -> None:
@@ -140,15 +143,6 @@ class Analysis:
                 analyser.restore(self._kept[rule])
             except ValueError as error:
                 _log.warning("%s: %s", self._camera.name, error)
-
-    def _take_up(self, state: Json) -> None:
-        try:
-            self.windows.restore(state["window"])
-        except ValueError as error:
-            _log.warning("%s: %s: what it had counted is in the totals only", self._camera.name, error)
-            return
-        self.completeness.restore(state["seen"])
-        self._interrupted = Tick(*state["window"]["last"])
 
     def _keep(self) -> None:
         for rule, analyser in self._analysers.items():

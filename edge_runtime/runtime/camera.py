@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from edge_runtime.runtime.station import Station
 
 _log = logging.getLogger("edge_runtime.camera")
+_PATIENCE_S = 1.0
 
 
 class CameraRun:
@@ -37,9 +40,9 @@ class CameraRun:
         from edge_runtime.sources import SourceSpec, make_source
 
         manifest = self.station.bundle.manifest
-        self._tap = Tap(self._outlet, saved)
+        self._tap = tap = Tap(self._outlet, saved)
         self.source = make_source(SourceSpec.of(self.camera))
-        self.steady = SteadySource[Frame](self.camera.name, self.source, self._tell)
+        self.steady = SteadySource[Frame](self.camera.name, self.source, lambda sight: self._tell(tap, sight))
         self.analysis = Analysis(self.camera, manifest.labels, manifest.identity, saved)
         self.analysis.stream_fps = lambda: self.source.stats().stream_fps
         self.lane = Lane(
@@ -70,10 +73,7 @@ class CameraRun:
 
     def stop(self, deadline_s: float) -> Json:
         """End after what is in flight; the last window is closed as partial. Returns the state to carry on from."""
-        self.lane.ask_to_stop()
-        if not self.lane.join(min(1.0, deadline_s / 2)):
-            self.source.interrupt()  # it may be opening a camera that is away
-        if not self.lane.stop(deadline_s / 2):
+        if not self.lane.stop(deadline_s):
             self._tap.shut()
             self.lane.abandon()
         return self._tap.state
@@ -95,13 +95,26 @@ class CameraRun:
         """How often frames began to flow."""
         return self.steady.connects
 
-    def _tell(self, sight: Sight) -> None:
+    def _tell(self, tap: Tap, sight: Sight) -> None:
+        """By the lane's own tap: what the source of a lane that was given up still finds out is no news of the camera."""
         data: dict[str, Json] = {"state": sight.state}
         if sight.reason:
             data["reason"] = sight.reason
         if sight.state == "live":
             data["away_s"] = sight.away_s
-        self._tap.emit([Event("camera", self.camera.name, self._clock.now(), data)], {})
+        tap.emit([Event("camera", self.camera.name, self._clock.now(), data)], {})
+
+
+def stop_together(runs: Mapping[str, CameraRun], deadline_s: float) -> dict[str, Json]:
+    """Stop cameras within `deadline_s` for all of them: their states. What one waits for at its end is not waited for once a camera."""
+    end_s = time.monotonic() + deadline_s
+    patient_s = time.monotonic() + min(_PATIENCE_S, deadline_s / 2)
+    for run in runs.values():
+        run.lane.ask_to_stop()
+    for run in runs.values():
+        if not run.lane.join(max(0.0, patient_s - time.monotonic())):
+            run.source.interrupt()  # it may be opening a camera that is away
+    return {name: run.stop(max(0.1, end_s - time.monotonic())) for name, run in runs.items()}
 
 
 class Tap:
@@ -110,19 +123,21 @@ class Tap:
     def __init__(self, outlet: Outlet, state: Json) -> None:
         self.state = state
         self._outlet: Outlet | None = outlet
+        self._lock = threading.Lock()  # when `shut` has returned, `state` is what went through last, and nothing follows
 
     @property
     def durable(self) -> bool:
-        return self._outlet is not None and self._outlet.durable
+        outlet = self._outlet
+        return outlet is not None and outlet.durable
 
     def emit(self, events: Sequence[Event], state: Mapping[str, Json]) -> None:
-        outlet = self._outlet
-        if outlet is None:
-            return
-        for value in state.values():
-            self.state = value
-        if events or state:
-            outlet.emit(events, state)
+        with self._lock:
+            if self._outlet is None:
+                return
+            for value in state.values():
+                self.state = value
+            if events or state:
+                self._outlet.emit(events, state)
 
     def live(self, stream: str, tracks: Tracks) -> None:
         outlet = self._outlet
@@ -131,4 +146,5 @@ class Tap:
 
     def shut(self) -> None:
         """Nothing goes through any more."""
-        self._outlet = None
+        with self._lock:
+            self._outlet = None

@@ -56,9 +56,9 @@ class Completeness:
         """Seconds that the current silence has been blind."""
         return self._silence(mono_ns) / 1e9
 
-    def snapshot(self) -> Json:
-        """The open window's figures."""
-        return {"processed": self._processed, "blind_ns": self._blind_ns}
+    def snapshot(self, mono_ns: int) -> Json:
+        """The open window's figures as of `mono_ns`, the silence that lasts included."""
+        return {"processed": self._processed, "blind_ns": self._blind_ns + self._silence(mono_ns)}
 
     def restore(self, state: Json) -> None:
         """Take up a snapshot."""
@@ -67,7 +67,7 @@ class Completeness:
 
     def _look(self, mono_ns: int) -> None:
         self._add_blind(self._silence(mono_ns))
-        self._last_ns = mono_ns
+        self._last_ns = mono_ns if self._last_ns is None else max(self._last_ns, mono_ns)  # a late frame must not make told blindness new
 
     def _silence(self, mono_ns: int) -> int:
         if self._last_ns is None:

@@ -7,13 +7,14 @@ SIGHUP            read the config again; a config with an error changes nothing,
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ class Daemon:
         self._file = config_file
         self._overrides = tuple(overrides)
         self._began_s = time.monotonic()
-        self._wake = threading.Event()
+        self._woken: SimpleQueue[None] = SimpleQueue()  # the one thing that a signal handler may wake its own thread with
         self._stop = False
         self._draining = False
         self._reload = False
@@ -67,8 +68,7 @@ class Daemon:
                     self._reload = False
                     self._apply(node)
                 supervisor.turn()
-                self._wake.wait(TURN_S)
-                self._wake.clear()
+                self._pause(TURN_S)
             supervisor.tell_health()
         finally:
             clean = self._drain(node)
@@ -117,6 +117,11 @@ class Daemon:
             _log.info("%s taken over; cameras begun anew: %s", self._file, ", ".join(touched) or "none")
         self._notifier.ready()
 
+    def _pause(self, seconds: float) -> None:
+        """Until a signal comes, at most `seconds`. No lock of Python's may be held here that a handler would take: it runs in this thread."""
+        with contextlib.suppress(Empty):
+            self._woken.get(timeout=seconds)
+
     def _drain(self, node: Node) -> bool:
         self._notifier.stopping()
         self._draining = True
@@ -133,8 +138,8 @@ class Daemon:
         if self._draining:
             sys.exit(3)
         self._stop = True
-        self._wake.set()
+        self._woken.put(None)
 
     def _on_reload(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a signal handler
         self._reload = True
-        self._wake.set()
+        self._woken.put(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from queue import SimpleQueue
@@ -40,6 +41,7 @@ class Eye:
         self._scheduler = scheduler
         # One buffer a place: a lane never holds more places than there are, so the queue is never empty when one was granted.
         self._buffers: SimpleQueue[NDArray[Any]] = SimpleQueue()
+        self._in_hand = threading.Semaphore(0)  # places granted and not yet given to the engine: at most one, the feeding thread's
         for _ in range(places):
             self._buffers.put(self._preprocess.allocate())
 
@@ -49,7 +51,15 @@ class Eye:
 
     def acquire(self, deadline_ns: int, timeout: float) -> bool:
         """Wait for a place in the engine; `look` gives it back when the result is there."""
-        return self._scheduler.acquire(deadline_ns, timeout)
+        if not self._scheduler.acquire(deadline_ns, timeout):
+            return False
+        self._in_hand.release()
+        return True
+
+    def forfeit(self) -> None:
+        """From any thread: the lane was given up. The place that its feeding thread may be hanging with goes back to the other cameras."""
+        if self._in_hand.acquire(blocking=False):
+            self._scheduler.release()
 
     def look(self, frame: Frame, deadline_ns: int) -> tuple[Geometry, Future[list[NDArray[Any]]]]:
         """Preprocess and submit. The frame's planes are no longer needed afterwards."""
@@ -58,18 +68,17 @@ class Eye:
             geometry = self._preprocess(frame, buffer)
             result = self._engine.submit(buffer, deadline_ns)
         except BaseException:
-            self._give_back(buffer)
+            self._buffers.put(buffer)
+            self.forfeit()
             raise
-        result.add_done_callback(lambda _: self._give_back(buffer))
+        result.add_done_callback(lambda _: self._buffers.put(buffer))  # before the place: whoever gets that finds a buffer
+        if self._in_hand.acquire(blocking=False):
+            result.add_done_callback(lambda _: self._scheduler.release())
         return geometry, result
 
     def decode(self, outputs: Sequence[NDArray[Any]], stamp: Stamp, geometry: Geometry) -> Detections:
         """Raw outputs to boxes in upright source pixels."""
         return self._decoder.decode(outputs, stamp, geometry)
-
-    def _give_back(self, buffer: NDArray[Any]) -> None:
-        self._buffers.put(buffer)
-        self._scheduler.release()
 
 
 def kept_labels(camera: CameraConfig, manifest: Manifest) -> NDArray[np.bool_] | None:

@@ -14,6 +14,7 @@ from edge_runtime.types import ClockState, Json
 
 if TYPE_CHECKING:
     from edge_runtime.runtime.camera import CameraRun
+    from edge_runtime.runtime.lane import Lane
     from edge_runtime.runtime.station import Station
 
 _THERMAL = Path("/sys/class/thermal")
@@ -21,6 +22,7 @@ _THERMAL = Path("/sys/class/thermal")
 
 @dataclass(slots=True)
 class _Last:
+    lane: Lane  # a new one counts from zero
     mono_s: float
     processed: int
     decoded: int
@@ -47,6 +49,7 @@ class HealthReport:
         then, cpu = self._cpu
         used = _cpu_seconds()
         self._cpu = (now, used)
+        self._last = {name: last for name, last in self._last.items() if name in cameras}
         return {
             "v": 1,
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -65,7 +68,9 @@ class HealthReport:
         lane = run.lane
         count = lane.counters
         stats = run.source.stats()
-        last = self._last.get(name, _Last(self._began_s, 0, 0))
+        last = self._last.get(name)
+        if last is None or last.lane is not lane:
+            last = _Last(lane, self._began_s if last is None else last.mono_s, 0, 0)
         elapsed_s = max(1e-3, now_s - last.mono_s)
         body = {
             "state": run.state,
@@ -86,7 +91,7 @@ class HealthReport:
             "child_pid": run.source.child_pid,
             "restarts": run.restarts,
         }
-        self._last[name] = _Last(now_s, count.processed, stats.decoded)
+        self._last[name] = _Last(lane, now_s, count.processed, stats.decoded)
         return body
 
 

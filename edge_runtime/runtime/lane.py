@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from edge_runtime.clock import Clock
 from edge_runtime.config.schema import CameraConfig
 from edge_runtime.contracts import Source
-from edge_runtime.errors import Exhausted
+from edge_runtime.errors import EdgeError, Exhausted
 from edge_runtime.runtime.analysis import Analysis
 from edge_runtime.runtime.eye import Eye
 from edge_runtime.runtime.mailbox import Mailbox
@@ -97,6 +97,8 @@ class Lane:
         self._pending: SimpleQueue[_Job | None] = SimpleQueue()
         self._in_flight = threading.Semaphore(eye.places + 2)  # bounds `pending`
         self._stopping = threading.Event()
+        self._abandoned = False
+        self._pulse_lock = threading.Lock()  # a beat of an abandoned lane would stand for the lane that took its place, or for nobody
         self._checkpoint_ns = 0
         self._last = Tick(0, 0)
         loops = (("read", self._read), ("feed", self._feed), ("settle", self._settle))
@@ -123,7 +125,8 @@ class Lane:
         """Wait for the end of footage. False when still running after `timeout` seconds."""
         end = time.monotonic() + timeout
         for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
+            if thread.is_alive():  # one that was never started cannot be joined
+                thread.join(max(0.0, end - time.monotonic()))
         return self.finished
 
     @property
@@ -134,8 +137,11 @@ class Lane:
     def abandon(self) -> None:
         """Forget a lane that hangs: its threads may never end, so nobody waits for their beats. Its owner shuts its outlet first."""
         self.ask_to_stop()
-        for thread in self._threads:
-            self._pulses.retire(thread.name)
+        with self._pulse_lock:
+            self._abandoned = True
+            for thread in self._threads:
+                self._pulses.retire(thread.name)
+        self._eye.forfeit()
 
     # -- loops ---------------------------------------------------------------------------------------------------------------
 
@@ -144,25 +150,29 @@ class Lane:
         try:
             loop()
         except Exception as error:  # noqa: BLE001 - see above
-            self.failure = error
-            _log.exception("%s: the %s loop failed", self.camera.name, name)
+            self.failure = error  # whoever reads it says it; a trace is for what nobody expected
+            _log.log(logging.DEBUG if isinstance(error, EdgeError) else logging.ERROR, "%s/%s failed", self.camera.name, name, exc_info=True)
             self._stopping.set()
         finally:
-            self._pulses.retire(f"{self.camera.name}/{name}")
+            with self._pulse_lock:
+                if not self._abandoned:
+                    self._pulses.retire(f"{self.camera.name}/{name}")
             if name == "read":
                 self._mailbox.close()
             elif name == "feed":
                 self._pending.put(None)
 
     def _beat(self, name: str) -> None:
-        self._pulses.beat(f"{self.camera.name}/{name}")
+        with self._pulse_lock:
+            if not self._abandoned:
+                self._pulses.beat(f"{self.camera.name}/{name}")
 
     def _read(self) -> None:
         try:
             while not self._stopping.is_set():
                 self._beat("read")
                 began = time.perf_counter()
-                frame = self._next_frame()
+                frame = self.source.read(_TURN_S)
                 self.counters.read_s += time.perf_counter() - began
                 if frame is None:
                     continue
@@ -174,9 +184,6 @@ class Lane:
             return
         finally:
             self.source.close()
-
-    def _next_frame(self) -> Frame | None:
-        return self.source.read(_TURN_S)
 
     def _hand_over(self, frame: Frame) -> None:
         loser = self._mailbox.put(frame, _TURN_S)
@@ -230,7 +237,7 @@ class Lane:
     def _put(self, job: _Job) -> None:
         while not self._in_flight.acquire(timeout=_TURN_S):
             self._beat("feed")
-            if self.failure is not None:  # nobody settles any more
+            if self.failure is not None or self._abandoned:  # nobody settles any more
                 return
         self._pending.put(job)
 

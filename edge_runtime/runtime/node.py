@@ -21,7 +21,7 @@ from edge_runtime import __version__
 from edge_runtime.clock import Clock
 from edge_runtime.config.schema import CameraConfig, Config, ModelConfig
 from edge_runtime.errors import EdgeError
-from edge_runtime.runtime.camera import CameraRun
+from edge_runtime.runtime.camera import CameraRun, stop_together
 from edge_runtime.runtime.outlet import SpoolOutlet
 from edge_runtime.runtime.pulse import Pulses
 from edge_runtime.runtime.station import Station, open_stations
@@ -108,12 +108,8 @@ class Node:
     def close(self, deadline_s: float) -> bool:
         """Drain within `deadline_s`: cameras end, the spool is on disk, the broker gets what it can take. False when something hung."""
         end_s = time.monotonic() + deadline_s
-        clean = True
-        for run in self.cameras.values():
-            run.lane.ask_to_stop()
-        for run in self.cameras.values():
-            run.stop(max(0.1, end_s - time.monotonic() - 0.4 * deadline_s))
-            clean = run.lane.finished and clean
+        stop_together(self.cameras, 0.6 * deadline_s)
+        clean = all(run.lane.finished for run in self.cameras.values())
         for station in self.stations.values():
             station.close(max(0.1, end_s - time.monotonic() - 0.4 * deadline_s))
         clean = self.recorder.flush(max(0.1, end_s - time.monotonic() - 0.3 * deadline_s)) and clean
@@ -143,12 +139,8 @@ class Node:
 
     def _swap(self, config: Config, touched: list[str], fresh: Mapping[str, CameraRun]) -> None:
         wanted = {camera.name for camera in config.camera}
-        states: dict[str, Json] = {}
         leaving = [name for name in self.cameras if name not in wanted or name in touched]
-        for name in leaving:
-            self.cameras[name].lane.ask_to_stop()
-        for name in leaving:
-            states[name] = self.cameras.pop(name).stop(5.0)
+        states = stop_together({name: self.cameras.pop(name) for name in leaving}, 5.0)
         for name, run in fresh.items():
             run.start(states.get(name, self.recorder.saved(f"lane/{name}")))
         order = {**self.cameras, **fresh}

@@ -82,8 +82,9 @@ class Recorder:
         self._thread.start()
 
     def saved(self, key: str) -> Json:
-        """State of an earlier process, as of `open`; None where there is none."""
-        text = self._saved.get(key)
+        """The newest state that was recorded under `key`, by this process or an earlier one; None where there is none."""
+        with self._changed:
+            text = self._saved.get(key)
         return None if text is None else json.loads(text)
 
     def last_alive(self) -> Tick | None:
@@ -139,6 +140,7 @@ class Recorder:
         item = Item(entries, texts)
         now = self._clock.now()
         with self._changed:
+            self._saved.update(texts)
             before = self._intake.overflowed
             if self._intake.put(item, now):
                 self._changed.notify_all()

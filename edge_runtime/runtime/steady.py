@@ -1,7 +1,8 @@
 """A source that never gives up: opens, reads, and after any failure waits a little longer than last time and opens again.
 
     connecting ──first frame──► live ──Disconnected──► away ──(0.5 s, 1 s, 2 s, 4 s, 4 s …, ± 25 %)──► open … ──first frame──► live
-                                     └─Unsupported──► away ──(60 s)──► open …
+                                     ├─Unsupported──► away ──(60 s)──► open …
+                                     └─Exhausted──► ended          a file that does not repeat
 
 The waits stay short because each is paid in blind seconds, and a camera on a pole is one client of one server: there is no herd to
 protect it from but its own siblings, which the jitter spreads. A camera that drops out right after each start keeps its backoff:
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from edge_runtime.contracts import Source
-from edge_runtime.errors import Disconnected, Unsupported
+from edge_runtime.errors import Disconnected, Exhausted, Unsupported
 
 _log = logging.getLogger("edge_runtime.camera")
 
@@ -33,7 +34,7 @@ STEADY_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """How a source is: `state` is connecting | live | away; `reason` says why it is away; `away_s` how long it was until now."""
+    """How a source is: `state` is connecting | live | away | ended; `reason` says why it is not live; `away_s` how long it was away until now."""
 
     state: str
     reason: str = ""
@@ -71,6 +72,9 @@ class SteadySource(Generic[Item]):
         except (Disconnected, Unsupported) as error:
             self._lost(error)
             return None
+        except Exhausted as error:
+            self._become(Sight("ended", str(error)))
+            raise
         if item is not None and self.sight.state != "live":
             self._found()
         return item

@@ -76,7 +76,7 @@ class Supervisor:
         run.restart(why)
 
     def _declare(self, silent: Mapping[str, Silence]) -> None:
-        loops = {name for name in silent if name.split("/")[0] not in self._node.cameras}
+        loops = {name for name in silent if "/" not in name or name.split("/")[0] not in self._node.cameras}  # a camera may be called "recorder"
         engines = {f"engine/{name}" for name, station in self._node.stations.items() if station.engine.stuck(STUCK_S)}
         stalled = frozenset(loops | engines)
         for name in sorted(stalled - self._stalled):

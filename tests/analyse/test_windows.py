@@ -150,11 +150,17 @@ def test_restore_then_finish_closes_at_the_given_instant() -> None:
     assert windows.advance(clock.now()) == []
 
 
-def test_restore_of_another_interval_is_refused() -> None:
+def test_restore_of_another_interval_closes_it_and_begins_one_of_the_new_length() -> None:
     windows = WindowClock(60)
     windows.advance(Tick(0, 0))
-    with pytest.raises(ValueError, match="60 s"):
-        WindowClock(300).restore(windows.snapshot())
+    windows.advance(Tick(10 * S, 10 * S))
+    longer = WindowClock(300)
+    longer.restore(windows.snapshot())
+    assert longer.advance(Tick(20 * S, 20 * S)) == [Window(Tick(0, 0), Tick(10 * S, 10 * S), True)]
+    assert longer.advance(Tick(300 * S, 300 * S)) == [Window(Tick(20 * S, 20 * S), Tick(300 * S, 300 * S), True)]
+
+
+def test_restore_of_nothing_begins_at_the_first_advance() -> None:
     fresh = WindowClock(60)
     fresh.restore(None)
     assert fresh.advance(Tick(0, 0)) == []

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 
 from edge_runtime.analyse.line import LineOptions
 from edge_runtime.analyse.zone import ZoneOptions
@@ -120,12 +121,36 @@ def test_restart_with_a_line_moved_begins_its_total_at_zero_and_keeps_the_others
     assert second.totals()["main"] == {"forward": 0, "backward": 0}
 
 
-def test_restart_with_another_interval_keeps_the_totals() -> None:
+def test_restart_with_another_interval_closes_the_old_window_and_keeps_the_totals() -> None:
     first, _ = begun()
     drive(first, 1)
     second = Analysis(CameraConfig(name="cam", source="x", model="m", fps=10, interval_s=300.0, line=(LINE,)), ["car"], "m@1", stored(first))
-    assert second.totals()["main"]["forward"] == 1
-    assert not second.begin(Tick(30 * S, NOON + 30 * S))
+    (closed,) = counts(second.begin(Tick(30 * S, NOON + 30 * S)))
+    assert (closed.data["counts"], closed.data["total"], closed.partial) == ({"car": 1}, 1, True)
+    assert closed.seen is not None
+    assert closed.seen.frames_processed == 40
+    (after,) = counts(second.finish(Tick(40 * S, NOON + 40 * S)))
+    assert (after.data["counts"], after.data["total"]) == ({}, 1), "what was counted in one window is not counted in the next"
+
+
+def test_restart_of_a_blind_camera_still_says_how_long_it_was_blind_before() -> None:
+    first, _ = begun()
+    drive(first, 1)  # the last frame after five seconds
+    first.advance(Tick(30 * S, NOON + 30 * S))
+    second, _ = begun(stored(first), second=30)
+    drive(second, 30)
+    (closed,) = counts(second.finish(Tick(34 * S, NOON + 34 * S)))
+    assert closed.seen is not None
+    assert closed.seen.blind_s == pytest.approx(25, abs=0.5)
+
+
+def test_snapshot_stays_what_it_was_when_the_analysis_goes_on() -> None:
+    analysis, _ = begun()
+    before = analysis.snapshot()
+    kept = json.dumps(before)
+    drive(analysis, 1)
+    analysis.snapshot()
+    assert json.dumps(before) == kept
 
 
 def test_resize_keeps_sums_and_never_gives_an_id_twice() -> None:

@@ -72,7 +72,28 @@ def test_snapshot_carries_the_open_window() -> None:
     sight.begin(Tick(0, 0))
     look(sight, 0, 10, 10)
     other = Completeness(10)
-    other.restore(sight.snapshot())
+    other.restore(sight.snapshot(10 * S))
     other.begin(Tick(10 * S, 0))
     look(other, 10, 20, 10)
     assert other.close(window(0, 20), None) == Seen(200, 200, 0.0)
+
+
+def test_snapshot_in_a_silence_says_how_long_it_lasts() -> None:
+    sight = Completeness(10)
+    sight.begin(Tick(0, 0))
+    look(sight, 0, 10, 10)
+    other = Completeness(10)
+    other.restore(sight.snapshot(40 * S))
+    other.begin(Tick(40 * S, 0))
+    look(other, 40, 60, 10)
+    assert other.close(window(0, 60), None) == Seen(600, 300, 30.0)
+
+
+def test_late_frame_does_not_make_a_told_silence_blind_again() -> None:
+    sight = Completeness(10)
+    sight.begin(Tick(0, 0))
+    assert sight.close(window(0, 60), None).blind_s == 59.9
+    sight.processed(20 * S)  # it was taken in that window, and came when it was closed
+    look(sight, 61, 120, 10)
+    assert sight.close(window(60, 120), None).blind_s == 1.0
+    assert round(sight.total_blind_s, 3) == 60.9

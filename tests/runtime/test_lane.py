@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import pytest
 from edge_runtime.analyse.line import LineOptions
 from edge_runtime.clock import SystemClock
 from edge_runtime.config.schema import CameraConfig
-from edge_runtime.errors import Exhausted
+from edge_runtime.errors import Disconnected, Exhausted
 from edge_runtime.runtime.analysis import Analysis
 from edge_runtime.runtime.lane import Lane
 from edge_runtime.runtime.pulse import Pulses
@@ -88,6 +89,8 @@ class SlowEye:
         threading.Timer(self._seconds, infer).start()
         return Geometry((1.0, 1.0), (0.0, 0.0), SIZE), result
 
+    def forfeit(self) -> None: ...
+
     def decode(self, outputs: Any, stamp: Stamp, geometry: Geometry) -> Detections:
         return Detections.empty(stamp)
 
@@ -109,8 +112,8 @@ class Kept:
     def live(self, stream: str, tracks: Any) -> None: ...
 
 
-def lane(frames: Frames, eye: SlowEye, outlet: Kept, **more: Any) -> Lane:
-    clock, pulses = SystemClock(), Pulses()
+def lane(frames: Frames, eye: SlowEye, outlet: Kept, pulses: Pulses | None = None, **more: Any) -> Lane:
+    clock, pulses = SystemClock(), pulses or Pulses()
     analysis = Analysis(CAMERA, ["car"], "m@1")
     return Lane(CAMERA, frames, eye=eye, analysis=analysis, outlet=outlet, clock=clock, pulses=pulses, **more)  # type: ignore[arg-type]
 
@@ -171,3 +174,44 @@ def test_stage_that_raises_ends_every_loop_and_is_kept_as_the_failure(replay: bo
     assert walk.join(20)
     assert isinstance(walk.failure, ZeroDivisionError)
     assert frames.closed == 1
+
+
+def test_abandon_then_no_loop_beats_any_more_and_those_that_can_end_do() -> None:
+    """A beat of the old lane would hide that the loop of the same name in the new one hangs."""
+    hold, pulses = threading.Event(), Pulses()
+    walk = lane(Frames(10_000, period_s=0.002), SlowEye(), Kept(), pulses)
+    walk.analysis.step = lambda detections: hold.wait(60)  # type: ignore[method-assign, assignment, return-value]
+    walk.start()
+    try:
+        time.sleep(0.3)  # by then the feeding loop waits for room behind the one that hangs
+        walk.abandon()
+        pulses.beat("cam/feed", 60.0)  # the new lane's
+        end = time.monotonic() + 10
+        while (alive := {thread.name for thread in threading.enumerate()} & {"cam/read", "cam/feed"}) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert not alive
+        assert set(pulses._beats) == {"cam/feed"}
+    finally:
+        hold.set()
+        walk.join(10)
+    assert set(pulses._beats) == {"cam/feed"}, "its end is not the new lane's"
+
+
+def test_stop_of_a_lane_that_was_never_started_is_harmless() -> None:
+    assert lane(Frames(1), SlowEye(), Kept()).stop(0.1)
+
+
+@pytest.mark.parametrize(("failure", "traces"), [(Disconnected("the file was taken away"), 0), (ArithmeticError("a bug"), 1)])
+def test_failure_that_was_raised_on_purpose_shows_no_trace(failure: Exception, traces: int, caplog: pytest.LogCaptureFixture) -> None:
+    frames = Frames(1)
+
+    def read(timeout: float) -> Frame | None:
+        raise failure
+
+    frames.read = read  # type: ignore[method-assign]
+    walk = lane(frames, SlowEye(), Kept(), replay=True)
+    with caplog.at_level(logging.INFO, "edge_runtime.lane"):
+        walk.start()
+        assert walk.join(10)
+    assert walk.failure is failure
+    assert len(caplog.records) == traces

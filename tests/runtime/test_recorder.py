@@ -90,6 +90,8 @@ def test_state_is_as_it_was_when_recorded_and_survives(tmp_path: Path) -> None:
     with recording(tmp_path / "s.db") as recorder:
         assert recorder.saved("lane/s") == {"totals": {"lane1": 1}, "sums": [1.5]}
         assert recorder.saved("lane/other") is None
+        recorder.record([], {"lane/s": {"totals": {"lane1": 2}}})
+        assert recorder.saved("lane/s") == {"totals": {"lane1": 2}}, "a camera that is configured again goes on from its newest state"
         alive = recorder.last_alive()
         assert alive is not None
         assert 0 <= time.time_ns() - alive.wall_ns < 60e9

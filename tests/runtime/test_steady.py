@@ -66,7 +66,7 @@ def test_read_after_disconnects_goes_on_and_tells_each_change_once() -> None:
     script = Scripted([1, 2, away, away, 3, None, 4], opens=[None, away, None, None])
     source, told = watched(script)
     assert drain(source) == [1, 2, 3, 4]
-    assert [sight.state for sight in told] == ["live", "away", "live"]
+    assert [sight.state for sight in told] == ["live", "away", "live", "ended"]
     assert told[1].reason == "the server hung up"
     assert told[2].away_s > 0
     assert source.connects == 2
@@ -81,7 +81,7 @@ def test_open_that_keeps_failing_is_tried_at_growing_intervals_up_to_the_bound()
     assert drain(source) == [1]
     # 0.02 + 0.04 + 0.08 + 0.08 + 0.08 + 0.08 = 0.38 s, jitter ± 25 %; never less than 0.75 of that
     assert time.monotonic() - began >= 0.285
-    assert [sight.state for sight in told] == ["away", "live"]
+    assert [sight.state for sight in told] == ["away", "live", "ended"]
     assert script.opened == 7
 
 
@@ -106,5 +106,5 @@ def test_waiting_never_blocks_longer_than_asked() -> None:
 def test_exhausted_footage_is_not_a_failure() -> None:
     source, told = watched(Scripted([1]))
     assert drain(source) == [1]
-    assert source.sight.state == "live"
-    assert len(told) == 1
+    assert [sight.state for sight in told] == ["live", "ended"]
+    assert told[1].reason == "end of the script", "nobody needs to guess why no more windows come"

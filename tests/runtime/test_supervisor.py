@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from edge_runtime.config.load import load
 from edge_runtime.runtime.node import Node
 from edge_runtime.runtime.notify import Notifier
 from edge_runtime.runtime.pulse import Pulses
+from edge_runtime.runtime.steady import Sight
 from edge_runtime.runtime.supervisor import Supervisor
 from edge_runtime.types import Envelope
 from tests.peers.daemon import write_config
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.material
 
 
 class Watched:
-    """A node on a looped clip, without a broker: what it would publish stays in its spool."""
+    """A node on a looped clip, without a broker: what it would publish stays in its spool. `run` is its only camera."""
 
     def __init__(self, config: Path) -> None:
         loaded = load(config)
@@ -40,7 +42,8 @@ class Watched:
 
     @property
     def run(self) -> Any:
-        return self.node.cameras["main"]
+        (run,) = self.node.cameras.values()
+        return run
 
     def _note(self, envelopes: Sequence[Envelope], state: Mapping[str, Any]) -> None:
         self.recorded += envelopes
@@ -136,3 +139,37 @@ def test_turn_recorder_that_hangs_is_declared_and_the_watchdog_is_not_fed(watche
     watched.pulses.beat("recorder", 60.0)
     watched.supervisor.turn()
     assert fed == [1, 1]
+
+
+def test_tell_health_after_a_restart_has_no_rate_below_zero(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(watched.node.publisher, "publish_now", lambda topic, payload: told.append(json.loads(payload)["streams"]["main"]))
+    wait_for(lambda: watched.run.lane.counters.processed > 20, 60, "some frames")
+    watched.supervisor.tell_health()
+    watched.run.restart("a test")
+    time.sleep(0.3)
+    watched.supervisor.tell_health()
+    assert told[0]["fps"] > 0
+    assert min(told[1]["fps"], told[1]["stream_fps"]) >= 0
+
+
+def test_restart_then_what_the_old_source_finds_out_is_no_news(watched: Watched) -> None:
+    old = watched.run.steady
+    wait_for(lambda: old.sight.state == "live", 60, "the first frame")
+    watched.run.restart("a test")
+    wait_for(lambda: watched.run.steady.sight.state == "live", 30, "the new lane sees")
+    old._become(Sight("away", "found out late"))
+    assert [data["state"] for data in watched.data("camera")] == ["live", "failed", "live"]
+
+
+def test_turn_recorder_that_hangs_is_declared_whatever_cameras_are_called(tmp_path: Path, bundle_folder: Path, busy_road: Path) -> None:
+    cameras = [camera_table("recorder", f"{busy_road}?loop=1")]
+    watched = Watched(write_config(tmp_path, broker_url="mqtt://127.0.0.1:9", bundle=bundle_folder, cameras=cameras))
+    try:
+        watched.pulses.beat("recorder", 0.0)
+        time.sleep(0.01)
+        watched.supervisor.turn()
+        assert watched.supervisor._stalled == {"recorder"}
+        assert watched.run.restarts == 0
+    finally:
+        watched.node.close(10.0)
