@@ -14,7 +14,7 @@ from edge_runtime.runtime.daemon import Daemon
 daemon = Daemon(Path("device.toml"))
 daemon._listen()
 signal.signal(signal.SIGALRM, daemon._on_reload)
-signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
 end = time.monotonic() + 4
 while time.monotonic() < end:
     daemon._pause(0.0002)
