@@ -27,7 +27,7 @@ from tests.benchmarks import footprint, prepare, process
 from tests.benchmarks.street import LINE, Street, street
 from tests.benchmarks.table import Row, Section, show, write
 
-OF_LIMIT, OVER_USUAL, TENSOR_RATIO = 0.80, 1.5, 2.0
+OF_LIMIT, OVER_USUAL, TENSOR_RATIO = 0.80, 1.5, 2.5
 HELP_S = 0.3
 USUAL = {
     "as people write it": (),
