@@ -71,6 +71,11 @@ class CameraRun:
         self._tap.emit([Event("camera", self.camera.name, self._clock.now(), {"state": "failed", "reason": why})], {})
         self.lane.start()
 
+    def interrupt(self) -> None:
+        """Do not wait for the camera any longer: it is to be stopped."""
+        self.steady.leave()
+        self.source.interrupt()
+
     def stop(self, deadline_s: float) -> Json:
         """End after what is in flight; the last window is closed as partial. Returns the state to carry on from."""
         if not self.lane.stop(deadline_s):
@@ -113,7 +118,7 @@ def stop_together(runs: Mapping[str, CameraRun], deadline_s: float) -> dict[str,
         run.lane.ask_to_stop()
     for run in runs.values():
         if not run.lane.join(max(0.0, patient_s - time.monotonic())):
-            run.source.interrupt()  # it may be opening a camera that is away
+            run.interrupt()  # it may be opening a camera that is away
     return {name: run.stop(max(0.1, end_s - time.monotonic())) for name, run in runs.items()}
 
 

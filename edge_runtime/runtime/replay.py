@@ -161,11 +161,11 @@ def replay_camera(
             raise
         seconds, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
         _tell(progress, lane, source, began)
-    if outlet.refusal is not None:
-        lane.stop(5.0)
-        raise outlet.refusal
-    if lane.failure is not None:
-        raise lane.failure
+        if outlet.refusal is not None:
+            lane.stop(5.0)  # before the film is closed: the lane still writes to it
+            raise outlet.refusal
+        if lane.failure is not None:
+            raise lane.failure
     return _summary(lane, outlet, source.stats().stream_fps, seconds, cpu_s)
 
 

@@ -52,6 +52,7 @@ class SteadySource(Generic[Item]):
         self._name = name
         self._changed = changed
         self._is_open = False
+        self._leaving = False
         self._wait_s = FIRST_WAIT_S
         self._next_try_s = 0.0
         self._live_since_s = 0.0
@@ -84,6 +85,10 @@ class SteadySource(Generic[Item]):
         self._is_open = False
         self.inner.close()
 
+    def leave(self) -> None:
+        """From any thread: nobody waits for it any longer; how it ends now is no news."""
+        self._leaving = True
+
     def _try_open(self, timeout: float) -> bool:
         left_s = self._next_try_s - time.monotonic()
         if left_s > 0:
@@ -101,6 +106,8 @@ class SteadySource(Generic[Item]):
 
     def _lost(self, error: Exception) -> None:
         self.close()
+        if self._leaving:
+            return
         now_s = time.monotonic()
         if self.sight.state == "live":
             self._away_since_s = now_s

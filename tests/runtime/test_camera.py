@@ -63,10 +63,10 @@ def test_shut_in_the_middle_of_an_emit_leaves_state_and_events_agreed() -> None:
 
 
 class OpeningRun:
-    """A camera that opens for ever, until it is interrupted. It is its own lane and source."""
+    """A camera that opens for ever, until it is interrupted. It is its own lane."""
 
     def __init__(self, name: str, said: list[str]) -> None:
-        self.lane = self.source = self
+        self.lane = self
         self._name, self._said, self._free = name, said, False
 
     def ask_to_stop(self) -> None:

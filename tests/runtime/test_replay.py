@@ -161,6 +161,22 @@ def test_replay_annotates_every_selected_frame(config: Path, tmp_path: Path) -> 
     assert (pictures[0].width, pictures[0].height) == (640, 360)
 
 
+class Refusing(io.StringIO):
+    """An output on a disk that is full."""
+
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def test_replay_whose_output_refuses_leaves_no_film_that_could_be_taken_for_a_whole_one(config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    replay = Replay(config, ("camera.main.fps=30",), Extras(annotate=folder / "out.mp4"))
+    with pytest.raises(OSError, match="No space"):
+        replay.run(Refusing(), Told())
+    assert not list(folder.iterdir())
+
+
 def test_replay_of_a_live_camera_is_refused_by_name(config: Path) -> None:
     with pytest.raises(ConfigError, match=r'"main".*files only'):
         Replay(config, ("camera.main.source=rtsp://10.0.0.7/stream",))

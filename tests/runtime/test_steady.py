@@ -108,3 +108,11 @@ def test_exhausted_footage_is_not_a_failure() -> None:
     assert drain(source) == [1]
     assert [sight.state for sight in told] == ["live", "ended"]
     assert told[1].reason == "end of the script", "nobody needs to guess why no more windows come"
+
+
+def test_leave_then_the_end_that_was_asked_for_is_no_news() -> None:
+    source, told = watched(Scripted([1, Disconnected("the capture process was killed")]))
+    assert source.read(0.01) == 1
+    source.leave()
+    assert source.read(0.01) is None
+    assert [sight.state for sight in told] == ["live"]
