@@ -28,7 +28,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="override one key (repeatable)")
     parser.add_argument("--start", metavar="TIME", help="RFC 3339 time of the first frame (default: what the file says, else 1970)")
     parser.add_argument("--frames", type=positive, metavar="N", help="stop after N selected frames of each camera")
-    parser.add_argument("--annotate", type=Path, metavar="OUT.mp4", help="write the pictures with boxes, ids and counts (stays on this machine)")
+    parser.add_argument(
+        "--annotate", type=Path, metavar="OUT.mp4", help="the pictures with boxes, ids and counts, on this machine; of several cameras OUT-NAME.mp4"
+    )
     parser.add_argument("--record", type=Path, metavar="DIR", help="write detections and tracks as JSON lines, no pixels")
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object on standard error")
     parser.set_defaults(run=run)

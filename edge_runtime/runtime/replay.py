@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -110,10 +110,16 @@ class Replay:
             outlet = Tally(LinesOutlet(enveloper, out, self._epoch(stations)))
             summary.startup_s = round(time.perf_counter() - self._began, 3)
             for camera in self.config.camera:
-                walked = replay_camera(camera, stations[camera.model], outlet, self._extras, progress, self._start_wall_ns)
+                extras = replace(self._extras, annotate=self._film_of(camera))
+                walked = replay_camera(camera, stations[camera.model], outlet, extras, progress, self._start_wall_ns)
                 summary.cameras.append(walked)
             out.flush()
         return summary
+
+    def _film_of(self, camera: CameraConfig) -> Path | None:
+        """Where a camera's film goes: the path that was asked for, or with several cameras one beside it for each."""
+        film = self._extras.annotate
+        return film if film is None or len(self.config.camera) == 1 else film.with_name(f"{film.stem}-{camera.name}{film.suffix}")
 
     def _epoch(self, stations: Mapping[str, Station]) -> str:
         """Six hex digits that change when the config, any footage or any model does: the `id`s of a replay say what they were made from."""

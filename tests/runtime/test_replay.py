@@ -161,6 +161,13 @@ def test_replay_annotates_every_selected_frame(config: Path, tmp_path: Path) -> 
     assert (pictures[0].width, pictures[0].height) == (640, 360)
 
 
+def test_replay_annotates_several_cameras_into_films_of_their_own(config: Path, tmp_path: Path) -> None:
+    text = config.read_text()
+    config.write_text(text + text[text.index("[[camera]]") :].replace('name = "main"', 'name = "side"'))
+    _run(config, "camera.main.fps=10", frames=5, annotate=tmp_path / "out.mp4")
+    assert {path.name for path in tmp_path.glob("*.mp4")} == {"out-main.mp4", "out-side.mp4"}
+
+
 class Refusing(io.StringIO):
     """An output on a disk that is full."""
 
