@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,7 +136,13 @@ def test_commit_sigkill_at_random_moments_keeps_totals_and_rows_in_agreement(tmp
 def test_state_count_is_the_number_of_rows_ever_added(tmp_path: Path, steps: list[tuple[str, int, str]], data: st.DataObject) -> None:
     shutil.rmtree(tmp_path, ignore_errors=True)
     tmp_path.mkdir()
-    spool = opened(tmp_path / "s.db")
+    with ExitStack() as stack:  # also when Hypothesis ends an example in the middle of a draw
+        _add_settle_and_reopen(stack, tmp_path / "s.db", steps, data)
+
+
+def _add_settle_and_reopen(stack: ExitStack, path: Path, steps: list[tuple[str, int, str]], data: st.DataObject) -> None:
+    spool = opened(path)
+    stack.callback(spool.close)
     added = 0
     alive: list[int] = []
     for topic, count, then in steps:
@@ -156,12 +163,12 @@ def test_state_count_is_the_number_of_rows_ever_added(tmp_path: Path, steps: lis
             alive = [seq for seq in alive if seq not in done]
         if then == "reopen":
             spool.close()
-            spool = opened(tmp_path / "s.db")
+            spool = opened(path)
+            stack.callback(spool.close)
             assert spool.saved.get("n") == str(added)
     assert spool.depth == len(alive)
     assert spool.next_seq - 1 == added
     assert sorted(row.seq for topic in ("t/a", "t/b") for row in spool.read(topic, 0, 10_000, NOW)) == alive
-    spool.close()
 
 
 def test_refused_rows_are_buried_and_declared(tmp_path: Path) -> None:

@@ -34,7 +34,9 @@ def test_commit_when_full_stays_under_the_cap_and_declares_every_row(tmp_path: P
     assert kept[0] == (3000 - len(kept) if policy == "drop_oldest" else 0)
     assert len(kept) > 500, "the cap is hardly used"
     spool.close()
-    assert [(each.reason, each.rows) for each in opened(path).losses] == [("full", loss.rows)]
+    spool = opened(path)
+    assert [(each.reason, each.rows) for each in spool.losses] == [("full", loss.rows)]
+    spool.close()
 
 
 def test_commit_when_full_keeps_gaps_longest(tmp_path: Path) -> None:
