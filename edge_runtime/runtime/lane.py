@@ -272,6 +272,7 @@ class Lane:
         else:
             outputs = self._outputs(job.result)
             if outputs is None:
+                self._emit(self.analysis.advance(self._last))  # windows close also while every inference fails
                 return
             decoding = time.perf_counter()
             detections = self._eye.decode(outputs, job.stamp, job.geometry)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from edge_runtime.runtime.analysis import Analysis
 from edge_runtime.runtime.lane import Lane
 from edge_runtime.runtime.pulse import Pulses
 from edge_runtime.types import ColorSpec, Detections, Event, Frame, Geometry, PixelFormat, Size, Stamp
+from tests.system.conftest import wait_for
 
 CAMERA = CameraConfig(name="cam", source="x", model="m", fps=50, interval_s=60.0, line=(LineOptions(name="l", points=((0, 0.5), (1, 0.5))),))
 SIZE = Size(64, 48)
@@ -112,10 +114,11 @@ class Kept:
     def live(self, stream: str, tracks: Any) -> None: ...
 
 
-def lane(frames: Frames, eye: SlowEye, outlet: Kept, pulses: Pulses | None = None, **more: Any) -> Lane:
+def lane(frames: Frames, eye: SlowEye, outlet: Kept, pulses: Pulses | None = None, interval_s: float = 60.0, **more: Any) -> Lane:
     clock, pulses = SystemClock(), pulses or Pulses()
-    analysis = Analysis(CAMERA, ["car"], "m@1")
-    return Lane(CAMERA, frames, eye=eye, analysis=analysis, outlet=outlet, clock=clock, pulses=pulses, **more)  # type: ignore[arg-type]
+    camera = replace(CAMERA, interval_s=interval_s)
+    analysis = Analysis(camera, ["car"], "m@1")
+    return Lane(camera, frames, eye=eye, analysis=analysis, outlet=outlet, clock=clock, pulses=pulses, **more)  # type: ignore[arg-type]
 
 
 def test_live_slower_than_the_camera_drops_counts_and_releases_every_frame() -> None:
@@ -145,6 +148,20 @@ def test_inference_that_fails_on_a_frame_costs_that_frame_and_is_counted() -> No
     assert walk.join(30)
     assert walk.failure is None
     assert (walk.counters.processed, walk.counters.failed) == (18, 2)
+
+
+def test_inference_that_fails_on_every_frame_closes_windows_that_say_so() -> None:
+    frames, kept = Frames(100_000, period_s=0.02), Kept()
+    walk = lane(frames, SlowEye(failing=range(100_000)), kept, interval_s=1.0)
+    walk.start()
+    try:
+        wait_for(lambda: sum(event.type == "count" for event in kept.events) >= 4, 20, "windows close although nothing is seen")
+    finally:
+        assert walk.stop(10)
+    seen = next(event.seen for event in kept.events if event.type == "count" and not event.partial)
+    assert seen is not None
+    assert (seen.frames_expected, seen.frames_processed) == (50, 0)
+    assert seen.blind_s > 0.9
 
 
 def test_stop_finishes_what_is_in_flight_and_closes_the_window_as_partial() -> None:
