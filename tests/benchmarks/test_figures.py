@@ -11,7 +11,7 @@ import pytest
 from edge_runtime.runtime.measure import Spread
 from tests.benchmarks import process
 from tests.benchmarks.footprint import footprint
-from tests.benchmarks.soak import report, slope
+from tests.benchmarks.soak import creep, largest_step, report, slope
 from tests.benchmarks.table import Row, Section, show, write
 from tests.benchmarks.usual import LineCounter, Track, Tracker, iou
 
@@ -37,6 +37,15 @@ def test_slope_is_per_hour_through_noise() -> None:
     random = np.random.default_rng(1)
     samples = [{"hours": hours, "own_mb": 300 + 12 * hours + random.normal(0, 0.1)} for hours in np.linspace(0, 1, 200)]
     assert slope(samples, "own_mb") == pytest.approx(12, abs=0.2)
+
+
+def test_creep_tells_a_leak_from_one_step() -> None:
+    hours = np.linspace(0, 1 / 6, 100)
+    step = [{"hours": at, "own_mb": 300.0 + 9 * (i >= 60)} for i, at in enumerate(hours)]
+    assert creep(step, "own_mb") == 0
+    assert largest_step(step, "own_mb") == 9
+    stairs = [{"hours": at, "own_mb": 300.0 + i // 10} for i, at in enumerate(hours)]
+    assert creep(stairs, "own_mb") == pytest.approx(60, rel=0.1), "a step a minute is a leak"
 
 
 @pytest.mark.parametrize(("own_mb", "threads", "status"), [(0.0, 0, 0), (60.0, 0, 1), (0.0, 1, 1)])
