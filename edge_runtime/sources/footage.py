@@ -13,7 +13,7 @@ from edge_runtime.sources.opening import Target
 from edge_runtime.sources.spec import SourceSpec, SourceStats, StreamInfo
 from edge_runtime.sources.tally import Tally
 from edge_runtime.sources.video import Shot, VideoStream
-from edge_runtime.types import Frame, Stamp, Tick
+from edge_runtime.types import Frame, Stamp
 
 _log = logging.getLogger("edge_runtime.source")
 _NS = 1_000_000_000
@@ -127,7 +127,7 @@ class PacedSource:
         self._spec = spec
         self._footage = FootageSource(spec, path, start_wall_ns=0)
         self._loop = loop
-        self._start = Tick(0, 0)
+        self._start_ns = 0  # monotonic
         self._next: Shot | None = None
         self._seq = 0
         self._round_began = 0
@@ -138,13 +138,13 @@ class PacedSource:
         self._next = None
         self._seq = 0
         self._round_began = 0
-        self._start = Tick(time.monotonic_ns(), time.time_ns())
+        self._start_ns = time.monotonic_ns()
 
     def read(self, timeout: float) -> Frame | None:
         """The next frame when it is due, None when that is later than `timeout` seconds from now. Raises Exhausted, Unsupported."""
         if self._next is None:
             self._next = self._read_on()
-        early_ns = self._start.mono_ns + self._next.media_ns - time.monotonic_ns()
+        early_ns = self._start_ns + self._next.media_ns - time.monotonic_ns()
         if early_ns > timeout * _NS:
             time.sleep(timeout)
             return None
@@ -153,7 +153,8 @@ class PacedSource:
         elif early_ns < -_BEHIND_NS:
             self._postpone(-early_ns)
         shot, self._next = self._next, None
-        stamp = Stamp(self._spec.name, self._seq, self._start.mono_ns + shot.media_ns, self._start.wall_ns + shot.media_ns)
+        mono_ns = self._start_ns + shot.media_ns
+        stamp = Stamp(self._spec.name, self._seq, mono_ns, time.time_ns() - (time.monotonic_ns() - mono_ns))  # the wall clock may be set meanwhile
         self._seq += 1
         return frame_of(shot, stamp)
 
@@ -185,7 +186,7 @@ class PacedSource:
         return self._footage.read_shot()
 
     def _postpone(self, by_ns: int) -> None:
-        self._start = Tick(self._start.mono_ns + by_ns, self._start.wall_ns + by_ns)
+        self._start_ns += by_ns
 
 
 def frame_of(shot: Shot, stamp: Stamp) -> Frame:

@@ -75,6 +75,20 @@ def test_paced_gives_each_frame_when_it_is_due(tmp_path: Path) -> None:
     source.close()
 
 
+def test_paced_follows_the_wall_clock_when_somebody_sets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_source(spec(make_clip(tmp_path / "a.mp4", frames=3, fps=20)))
+    source.open()
+    before = source.read(5.0)
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() + 3_600_000 * MS)
+    after = source.read(5.0)
+    source.close()
+    assert before is not None
+    assert after is not None
+    assert after.stamp.mono_ns - before.stamp.mono_ns == 50 * MS
+    assert after.stamp.wall_ns - before.stamp.wall_ns == pytest.approx(3_600_050 * MS, abs=900 * MS)
+
+
 def test_paced_loop_goes_on_without_a_seam(tmp_path: Path) -> None:
     source = make_source(spec(f"{make_clip(tmp_path / 'a.mp4', frames=5, fps=50)}?loop=1"))
     source.open()
