@@ -61,6 +61,32 @@ def test_drain_on_sigterm_closes_windows_says_goodbye_and_leaves_no_child(
     assert messages.on(f"{TOPIC}/status")[-1] in (b"offline", "offline")
 
 
+def test_drain_ends_though_capture_hangs_a_camera_does_not_answer_and_the_broker_is_frozen(
+    tmp_path: Path, bundle_folder: Path, broker: Broker, server: RtspServer, busy_road: Path
+) -> None:
+    messages = broker.subscribe("edge/v1/#")
+    with RtspServer({"/mute": busy_road}) as mute:
+        mute.pause()
+        cameras = [camera_table("main", server.url("/main"), fps=5, interval="24h"), camera_table("mute", mute.url("/mute"), fps=5)]
+        with DaemonProcess(write_config(tmp_path, broker_url=broker.url, bundle=bundle_folder, cameras=cameras)) as daemon:
+            wait_for(lambda: _json(messages, "obs/main/camera"), 60, "main is live")
+            children = daemon.children()
+            for child in children:
+                child.suspend()
+            broker.freeze(True)
+            assert daemon.stop(limit_s=20.0) == 0, "everything ended by itself, nothing was left behind"
+            assert not any(child.is_running() for child in children)
+            assert not daemon.said("SIGKILL"), "a camera that was let go has not failed"
+        mute.resume()
+    broker.freeze(False)
+    with DaemonProcess(write_config(tmp_path, broker_url=broker.url, bundle=bundle_folder, cameras=cameras)):
+
+        def last_window() -> set[str]:
+            return {count["data"]["dir"] for count in _json(messages, "obs/main/count") if count.get("partial")}
+
+        wait_for(lambda: last_window() == {"forward", "backward"}, 30, "what the broker did not take comes later")
+
+
 def test_kill_and_restart_totals_go_on_the_window_is_partial_and_the_time_down_is_a_gap(
     tmp_path: Path, bundle_folder: Path, broker: Broker, server: RtspServer
 ) -> None:
