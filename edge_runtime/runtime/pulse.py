@@ -37,6 +37,11 @@ class Pulses:
         with self._lock:
             self._beats.pop(name, None)
 
+    def forgive(self, seconds: float) -> None:
+        """The process as a whole stood still for so long: no loop is to blame for that."""
+        with self._lock:
+            self._beats = {name: (at + round(seconds * 1e9), limit) for name, (at, limit) in self._beats.items()}
+
     def silent(self) -> list[Silence]:
         """Every loop that is over its limit."""
         now = time.monotonic_ns()

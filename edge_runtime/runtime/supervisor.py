@@ -25,6 +25,7 @@ _log = logging.getLogger("edge_runtime.supervisor")
 FIRST_RESTART_S = 1.0
 LONGEST_RESTART_S = 60.0
 STUCK_S = 30.0  # one inference
+ABSENT_S = 5.0  # nobody looked around for so long: a reload, or the process was stopped (a paused container)
 
 
 class Supervisor:
@@ -35,6 +36,7 @@ class Supervisor:
         self._pulses = pulses
         self._notifier = notifier
         self._report = HealthReport()
+        self._turned_s = time.monotonic()
         self._health_due_s = 0.0
         self._ping_s = watchdog_interval_s()
         self._ping_due_s = 0.0
@@ -44,6 +46,10 @@ class Supervisor:
     def turn(self) -> None:
         """One look around."""
         now_s = time.monotonic()
+        absent_s, self._turned_s = now_s - self._turned_s, now_s
+        if absent_s > ABSENT_S:
+            _log.warning("nobody looked around for %.0f s: the loops are not blamed for that time", absent_s)
+            self._pulses.forgive(absent_s)
         silent = {silence.name: silence for silence in self._pulses.silent()}
         for name, run in list(self._node.cameras.items()):
             self._look_after(name, run, silent, now_s)

@@ -28,3 +28,13 @@ def test_a_retired_loop_is_not_missed() -> None:
     pulses.beat("loop", 0.0)
     pulses.retire("loop")
     assert pulses.silent() == []
+
+
+def test_forgive_is_no_pardon_for_later() -> None:
+    pulses = Pulses()
+    pulses.beat("loop", 0.05)
+    time.sleep(0.1)
+    pulses.forgive(0.2)
+    assert pulses.silent() == []
+    time.sleep(0.2)
+    assert [silence.name for silence in pulses.silent()] == ["loop"]

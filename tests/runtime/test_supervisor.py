@@ -173,3 +173,13 @@ def test_turn_recorder_that_hangs_is_declared_whatever_cameras_are_called(tmp_pa
         assert watched.run.restarts == 0
     finally:
         watched.node.close(10.0)
+
+
+def test_turn_after_the_whole_process_stood_still_blames_no_loop(watched: Watched) -> None:
+    wait_for(lambda: watched.run.lane.counters.processed > 0, 60, "the first frame")
+    watched.supervisor.turn()
+    watched.supervisor._turned_s -= 40
+    watched.pulses.forgive(-40)  # as the clock shows it to the first thread that runs after a pause of forty seconds
+    watched.supervisor.turn()
+    assert watched.run.restarts == 0
+    assert not watched.supervisor._stalled
