@@ -94,14 +94,14 @@ class Daemon:
         stations = node.stations.values()
         models = ", ".join(f"{each.bundle.manifest.identity} ({each.plan.workers}×{each.plan.threads})" for each in stations)
         device = node.config.device
-        cameras = len(node.cameras)
+        cameras = f"{len(node.cameras)} camera{'' if len(node.cameras) == 1 else 's'}"
         print(
-            f"ready: {device.site}/{device.node}, {cameras} camera{'' if cameras == 1 else 's'}, {models or 'no model'}, "
+            f"ready: {device.site}/{device.node}, {cameras}, {models or 'no model'}, "
             f"{node.config.mqtt.url}, {time.monotonic() - self._began_s:.2f} s",
             flush=True,
         )
         self._notifier.ready()
-        self._notifier.status(f"{cameras} cameras")
+        self._notifier.status(cameras)
 
     def _apply(self, node: Node) -> None:
         """SIGHUP. The one place where a failed change must not end the process: it is reverted, and said."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("edge_runtime.node")
 
+REFUSED_CHARS = 4000  # of the reason why a config was not taken over, in `info`; the log has all of it
 LIVE_SECTIONS = ("model", "camera", "log")  # what `apply` can change; the others need a restart
 
 
@@ -119,7 +120,7 @@ class Node:
 
     def tell_info(self, refused: str = "") -> None:
         """Publish the retained `info`: what this node is, and what "auto" resolved to. `refused`: why the newest config was not taken over."""
-        info = {**self._info(), "config": {"refused": refused or None}}
+        info = {**self._info(), "config": {"refused": refused[:REFUSED_CHARS] or None}}
         self.publisher.retain(self.enveloper.topic("info"), json.dumps(info, separators=(",", ":"), ensure_ascii=False).encode())
 
     # -- inside ----------------------------------------------------------------------------------------------------------------
