@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import EdgeError
 from edge_runtime.runtime import logs
-from edge_runtime.runtime.notify import Notifier
+from edge_runtime.runtime.notify import Notifier, watchdog_interval_s
 from edge_runtime.runtime.pulse import Pulses
 from edge_runtime.runtime.station import cache_kernels
 from edge_runtime.runtime.supervisor import Supervisor
@@ -106,6 +106,9 @@ class Daemon:
     def _apply(self, node: Node) -> None:
         """SIGHUP. The one place where a failed change must not end the process: it is reverted, and said."""
         self._notifier.reloading()
+        interval_s = watchdog_interval_s()
+        if interval_s is not None:  # a new model may take long to load, and nobody gives signs of life meanwhile
+            self._notifier.patience(COLD_START_S)
         try:
             config, plan = self._load()
             touched = node.apply(config, plan)
@@ -115,6 +118,8 @@ class Daemon:
         else:
             logs.set_up(config.log.format, config.log.level)
             _log.info("%s taken over; cameras begun anew: %s", self._file, ", ".join(touched) or "none")
+        if interval_s is not None:
+            self._notifier.patience(2 * interval_s)
         self._notifier.ready()
 
     def _pause(self, seconds: float) -> None:

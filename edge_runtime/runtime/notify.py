@@ -25,6 +25,10 @@ class Notifier:
         """Start-up takes longer than usual (a cold kernel cache): ask for `seconds` more."""
         self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
 
+    def patience(self, seconds: float) -> None:
+        """From now on the watchdog waits so long for the next sign of life (sd_notify(3), WATCHDOG_USEC)."""
+        self._send(f"WATCHDOG_USEC={round(seconds * 1e6)}")
+
     def reloading(self) -> None:
         """The config is being read again; `ready` ends it."""
         import time
