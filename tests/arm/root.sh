@@ -20,7 +20,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # The kernel hands Arm programs to QEMU; flag F keeps the interpreter open, so that the root needs no copy of it.
 if [ "$(uname -m)" != aarch64 ]; then
-    mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
+    if ! mountpoint -q /proc/sys/fs/binfmt_misc; then        # what is registered stays so without the mount
+        mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
+        trap 'umount /proc/sys/fs/binfmt_misc' EXIT
+    fi
     [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64
     grep -q '^flags:.*F' /proc/sys/fs/binfmt_misc/qemu-aarch64 || die "the kernel's qemu-aarch64 handler lacks flag F (fix binary): install Debian's qemu-user-static"
 fi
