@@ -20,10 +20,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # The kernel hands Arm programs to QEMU; flag F keeps the interpreter open, so that the root needs no copy of it.
 if [ "$(uname -m)" != aarch64 ]; then
-    if ! mountpoint -q /proc/sys/fs/binfmt_misc; then        # what is registered stays so without the mount
-        mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
-        trap 'umount /proc/sys/fs/binfmt_misc' EXIT
-    fi
+    mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc none /proc/sys/fs/binfmt_misc    # newer kernels forget it with its last mount
     [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64
     grep -q '^flags:.*F' /proc/sys/fs/binfmt_misc/qemu-aarch64 || die "the kernel's qemu-aarch64 handler lacks flag F (fix binary): install Debian's qemu-user-static"
 fi

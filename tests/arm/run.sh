@@ -9,6 +9,7 @@
 # Emulation proves that results are right; it says nothing about speed. Needs root on Debian, and the material for part 4.
 # Mounts are made in a namespace of their own: they end with it, however this ends.
 set -euo pipefail
+if [ "$(id -u)" = 0 ] && [ -z "${ARM_NAMESPACE:-}" ]; then ARM_NAMESPACE=1 exec unshare --mount --propagation private "$0" "$@"; fi
 cd "$(dirname "$0")/../.."
 top=$PWD
 root=$(realpath -m "${EDGE_RUNTIME_ARM_ROOT:-.cache/arm-root}")
