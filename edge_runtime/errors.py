@@ -8,8 +8,9 @@
     │   ├── Disconnected     the far end is away, or spoke nonsense: the caller retries with backoff
     │   ├── Unsupported      this stream can never work as it is (codec, pixel format): reported, retried slowly
     │   └── Exhausted        the footage ended: the lane finishes
-    ├── SpoolError           the disk refused a write: delivery degrades to memory and says so
-    └── Stalled              a loop or child missed its limit: the supervisor restarts it
+    └── SpoolError           the disk refused a write: delivery degrades to memory and says so
+
+A loop that hangs raises nothing: `runtime/pulse.py` notices that its signs of life stop.
 
 Every message says what was expected, what was found and what to do.
 """
@@ -79,7 +80,3 @@ class Exhausted(SourceError):
 
 class SpoolError(EdgeError):
     """The spool's disk refused."""
-
-
-class Stalled(EdgeError):
-    """A loop or a child missed its limit."""

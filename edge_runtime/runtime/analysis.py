@@ -65,11 +65,6 @@ class Analysis:
         """The upright picture that lines and zones refer to; a guess until the first frame came."""
         return self._size
 
-    @property
-    def analysers(self) -> dict[str, Analyser]:
-        """By rule: "line/<name>" or "zone/<name>"."""
-        return self._analysers
-
     def totals(self) -> Mapping[str, Mapping[str, int]]:
         """Crossings by line and direction since the spool began."""
         from edge_runtime.analyse.line import LineCounter

@@ -80,5 +80,4 @@ def test_overloaded_lanes_get_equal_shares() -> None:
     stop.set()
     for thread in lanes:
         thread.join(5)
-    # a lane that the machine kept from asking in time loses a turn: shares are equal but for that
-    assert min(grants.values()) >= 0.7 * max(grants.values()), grants
+    assert max(grants.values()) - min(grants.values()) <= 2, grants
