@@ -27,7 +27,7 @@ _GRAIN = 12  # levels: makes 1080p about 5 Mbit/s, as street cameras are set, an
 
 def draw_street(path: Path, size: Size, seconds: float) -> None:
     """Write an H.264 clip of CLIP_FPS pictures a second. `size` must be even. The same arguments give the same pictures."""
-    from edge_runtime.runtime.film import Film
+    from edge_runtime.sources.film import Film
 
     with Film(path, CLIP_FPS) as film:
         for number, picture in enumerate(pictures(size, round(seconds * CLIP_FPS))):

@@ -36,7 +36,7 @@ def watching(camera: CameraConfig, analysis: Analysis, labels: Sequence[str], fi
 def _filming(camera: CameraConfig, analysis: Analysis, labels: Sequence[str], path: Path) -> Iterator[Watcher]:
     from edge_runtime.present.annotate import Annotator
     from edge_runtime.present.picture import Pictures
-    from edge_runtime.runtime.film import Film
+    from edge_runtime.sources.film import Film
 
     with Film(path, camera.fps) as film:
         annotator: Annotator | None = None

@@ -1,4 +1,4 @@
-"""An annotated film: H.264 in an MP4 that plays in browsers and players, in the footage's own time.
+"""Footage the other way round: pictures become a film, H.264 in an MP4 that plays in browsers and players, in the pictures' own time.
 
 The file grows under another name beside the one asked for and takes its name only when it is complete. When anything goes wrong nothing is
 left that could be mistaken for a film.

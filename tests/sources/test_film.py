@@ -13,7 +13,7 @@ import pytest
 
 from edge_runtime.errors import CannotStart
 from edge_runtime.present.picture import to_bgr
-from edge_runtime.runtime.film import Film
+from edge_runtime.sources.film import Film
 from edge_runtime.types import ColorSpec, Frame, Matrix, PixelFormat, Size
 from tests import naive_image
 
@@ -114,7 +114,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from edge_runtime.errors import CannotStart
-from edge_runtime.runtime.film import Film
+from edge_runtime.sources.film import Film
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 rng = np.random.default_rng(0)
