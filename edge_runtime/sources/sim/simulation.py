@@ -1,0 +1,109 @@
+"""One simulated street: its world, the picture of it, and what really happened, side by side.
+
+    Simulation ─┬─ World      who is where, tick by tick                        ─► Moment
+                ├─ TruthLog   sees every tick: crossings, stays in zones        ─► truth
+                ├─ Camera     where a body appears                              ─► boxes
+                └─ Painter    draws a moment, once                              ─► picture, visibility
+
+What happens does not depend on which moments are asked for, nor on how often: the world goes on in ticks of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.sources.sim.options import SimOptions
+from edge_runtime.sources.sim.painter import Painter
+from edge_runtime.sources.sim.projection import Camera
+from edge_runtime.sources.sim.scenes import SCENES
+from edge_runtime.sources.sim.street import CountLine, Moment, View, Zone
+from edge_runtime.sources.sim.truth import TruthLog
+from edge_runtime.sources.sim.world import TICK_S, World
+
+_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """One moment and the picture of it, [h, w, 3], BGR."""
+
+    moment: Moment
+    picture: NDArray[np.uint8]
+
+
+class Simulation:
+    """A street as `options` ask for it. One thread calls it; `truth` may be read from any. Times must not go back.
+
+    `lines` and `zones` are what truth is judged by; by default those of the scene. `view`: another place for the camera than the scene's own.
+    `truthful=False` saves the cost of judging: `truth` stays empty then.
+    """
+
+    def __init__(
+        self,
+        options: SimOptions,
+        *,
+        lines: Sequence[CountLine] | None = None,
+        zones: Sequence[Zone] | None = None,
+        view: View | None = None,
+        truthful: bool = True,
+    ) -> None:
+        scene = SCENES[options.scene]
+        self.options = options
+        self.scene = scene
+        self.size = options.size
+        self.camera = Camera(scene.view if view is None else view, options.size)
+        self.truth = TruthLog(
+            scene.view if view is None else view,
+            options.size,
+            scene.lines if lines is None else lines,
+            scene.zones if zones is None else zones,
+        )
+        self._truthful = truthful
+        self._world = World(scene, options.seed, options.density)
+        look = {name: value for name, value in (("shake", options.shake), ("noise", options.noise)) if value is not None}
+        self._painter = Painter(scene, options.size, options.weather, options.seed, view=view, **look)
+        self._ticks = 0  # how many truth has seen
+
+    def moment(self, time_s: float) -> Moment:
+        """Who is where at `time_s`, without a picture. Truth is complete up to then."""
+        while self._truthful and self._ticks * TICK_S <= time_s:
+            self.truth.watch(self._world.moment(self._ticks * TICK_S))
+            self._ticks += 1
+        return self._world.moment(time_s)
+
+    def shot(self, time_s: float) -> Shot:
+        """The picture at `time_s`."""
+        moment = self.moment(time_s)
+        return Shot(moment, self._painter.paint(moment))
+
+    def boxes(self, moment: Moment) -> NDArray[np.float64]:
+        """The true box of each user, (N, 4) as x1, y1, x2, y2 in pixels: all of its body, hidden or outside parts too."""
+        return self.camera.boxes(moment.users)
+
+    def visibility(self, moment: Moment) -> NDArray[np.float64]:
+        """The share of each user's own outline that the picture shows, (N,): 1 in full view, 0 outside or hidden."""
+        return self._painter.visibility(moment)
+
+    def shots(self, seconds: float) -> Iterator[Shot]:
+        """Every picture of the stream up to `seconds`, `options.fps` a second."""
+        for number in range(round(seconds * self.options.fps)):
+            yield self.shot(number / self.options.fps)
+
+    def write(self, path: Path, seconds: float) -> int:
+        """An H.264 film of the first `seconds` at `path`, `options.fps` pictures a second; how many. Raises CannotStart.
+
+        The simulation must be fresh: what was shown already cannot be filmed.
+        """
+        from edge_runtime.sources.film import Film
+
+        count = 0
+        with Film(path, self.options.fps) as film:
+            for shot in self.shots(seconds):
+                film.write(shot.picture, round(count * _NS / self.options.fps))
+                count += 1
+        return count
