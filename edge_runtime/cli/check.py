@@ -107,6 +107,8 @@ def _summary(config: Config, plan: Plan) -> list[str]:
     lines += ["", "cameras"]
     for camera in config.camera:
         lines += _camera_lines(camera)
+    if config.sensor:
+        lines += ["", "sensors", *(f"  {sensor.name}: {sensor.source}" for sensor in config.sensor)]
     topics = topics_of(config)
     wide = max(len(topic.name) for topic in topics)
     lines += ["", "topics"]
@@ -144,6 +146,7 @@ def _as_json(config: Config, plan: Plan) -> dict[str, Any]:
         }
         for camera in config.camera
     }
+    streams |= {sensor.name: {"source": sensor.source} for sensor in config.sensor}
     return {
         "site": config.device.site,
         "node": config.device.node,

@@ -11,7 +11,9 @@ NOT_YET = "is not in this version of edge-runtime"
 
 KEYS: Mapping[tuple[str, ...], str] = {
     ("web",): "there is no local page; see what the node says with `edge-runtime watch`",
-    ("sensor",): "only cameras are read",
+    ("sensor", "every"): "sim:load has its rate in the source",
+    ("sensor", "model"): "no model looks at a sensor",
+    ("sensor", "channel"): "sim:load has no channels",
     ("report",): "no text is read",
     ("camera", "calibration"): "speeds are not measured",
 }
@@ -31,12 +33,11 @@ VALUES: Mapping[tuple[str, ...], Mapping[str, str]] = {
 }
 
 SOURCES: Mapping[str, str] = {
-    "sim": f"the simulated street {NOT_YET}",
-    "serial": "is a sensor's source, and sensors are not in this version",
-    "modbus": "is a sensor's source, and sensors are not in this version",
-    "i2c": "is a sensor's source, and sensors are not in this version",
+    "serial": "is a sensor's source, and of those only sim:load is in this version",
+    "modbus": "is a sensor's source, and of those only sim:load is in this version",
+    "i2c": "is a sensor's source, and of those only sim:load is in this version",
     "mqtt": "is no camera's source",
-    "csv": "is a sensor's source, and sensors are not in this version",
+    "csv": "is a sensor's source, and of those only sim:load is in this version",
     "rtmp": "streams are not read in this version",
 }
 

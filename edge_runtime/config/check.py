@@ -19,7 +19,7 @@ from edge_runtime.config.tree import show, suggest
 from edge_runtime.config.values import Wrong, check_private
 from edge_runtime.errors import BundleError, CannotStart, ConfigError, Problem
 from edge_runtime.infer.bundle import Bundle, find_bundle, load_bundle
-from edge_runtime.sources import footage_path, is_live
+from edge_runtime.sources import footage_path, is_live, is_simulated
 
 __all__ = ["Plan", "bundle_of", "make_plan", "problems", "require_sound"]
 
@@ -98,7 +98,7 @@ class _Look:
 
     def _footage(self, camera: CameraConfig, path: KeyPath) -> None:
         for key, source in (("source", camera.source), ("substream", camera.substream)):
-            if not source or not self._loaded.is_sound((*path, key)) or is_live(source):
+            if not source or not self._loaded.is_sound((*path, key)) or is_live(source) or is_simulated(source):
                 continue
             file = footage_path(source)
             if file.is_dir():

@@ -33,6 +33,7 @@ _KINDS: Mapping[str, Json] = {
     "path": _TEXT,
     "bundle": _TEXT,
     "source": _TEXT,
+    "sensor": {"type": "string", "pattern": "^sim:load"},
     "url": {"type": "string", "pattern": f"^({'|'.join(MQTT_SCHEMES)})://[^@]+$"},
     "lonlat": {"type": "array", "prefixItems": _LONLAT, "items": False, "minItems": 2},
     "secret": _SECRET,

@@ -78,8 +78,8 @@ def _notes(config: Config, engines: Mapping[str, EnginePlan], cores: int) -> lis
     if busy > max(cores, len(used)):
         notes.append(f'inference asks for {busy} threads on {cores} core{"" if cores == 1 else "s"}: they will wait for each other; use "auto"')
     notes += [f'model "{model.name}" is used by no camera: it is not loaded' for model in config.model if model.name not in used]
-    if not config.camera:
-        notes.append("there is no [[camera]]: only the node's status, info and health are published")
+    if not config.camera and not config.sensor:
+        notes.append("there is no [[camera]] and no [[sensor]]: only the node's status, info and health are published")
     notes += [
         f'camera "{camera.name}" has no line and no zone: nothing is counted' for camera in config.camera if not camera.line and not camera.zone
     ]

@@ -76,6 +76,7 @@ def _allowed(option: Any, hint: Any, name: tuple[str, ...]) -> str:
         "secret": "`{ file = … }` or `{ env = … }`",
         "url": "a URL",
         "source": "a URL or a path",
+        "sensor": "a URL",
         "lonlat": "`[longitude, latitude]`",
         "points": "a list of polygons" if _depth(hint) > 2 else "two points" if Ellipsis not in get_args(hint) else "a list of points",
     }
@@ -97,12 +98,13 @@ def _default(option: Any) -> str:
 def _topics() -> Iterator[str]:
     from edge_runtime.analyse.line import LineOptions
     from edge_runtime.analyse.zone import ZoneOptions
-    from edge_runtime.config.schema import CameraConfig, Config, DeviceConfig
+    from edge_runtime.config.schema import CameraConfig, Config, DeviceConfig, SensorConfig
 
     line = LineOptions(name="line", points=((0.0, 0.5), (1.0, 0.5)))
     zone = ZoneOptions(name="zone", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)))
     camera = CameraConfig(name="<camera>", source="", model="", live=True, line=(line,), zone=(zone,))
-    for topic in topics_of(Config(device=DeviceConfig(site="<site>", node="<node>"), camera=(camera,))):
+    sensor = SensorConfig(name="<sensor>", source="")
+    for topic in topics_of(Config(device=DeviceConfig(site="<site>", node="<node>"), camera=(camera,), sensor=(sensor,))):
         kept = "retained" if topic.retained else "spooled" if topic.spooled else ""
         yield f"| `{topic.name.removeprefix('edge/v1/<site>/<node>/')}` | {topic.qos} | {kept} | {_cell(topic.says)} |"
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from edge_runtime.analyse.line import LineOptions
 from edge_runtime.analyse.zone import ZoneOptions
 from edge_runtime.config.loaded import Loaded
-from edge_runtime.config.schema import CameraConfig
+from edge_runtime.config.schema import CameraConfig, SensorConfig
 from edge_runtime.config.shapes import LONGEST_SIDE, has_length, outside, polygon_fault
 from edge_runtime.config.tree import Path, show, suggest
 from edge_runtime.config.values import is_url
@@ -40,15 +40,26 @@ class _Rules:
         config = loaded.config
         self._unique(config.model, ("model",))
         self._unique(config.camera, ("camera",))
+        self._unique(config.sensor, ("sensor",))
         for index, model in enumerate(config.model):
             self._choices(model.providers, ("model", index, "providers"))
         for index, camera in enumerate(config.camera):
             self._camera(camera, ("camera", index))
+        for index, sensor in enumerate(config.sensor):
+            self._sensor(sensor, ("sensor", index))
         self._mqtt()
 
+    def _sensor(self, sensor: SensorConfig, path: Path) -> None:
+        self._reserved(sensor, path, "sensor")
+        if sensor.name and sensor.name in [camera.name for camera in self._loaded.config.camera]:
+            self._note((*path, "name"), "a camera has this name, and both are streams of this node: give the sensor another", shown=show(sensor.name))
+
+    def _reserved(self, named: _Named, path: Path, kind: str) -> None:
+        if named.name == RESERVED_STREAM:
+            self._note((*path, "name"), f'"{RESERVED_STREAM}" is the stream of the node itself: give the {kind} another name', bare=True)
+
     def _camera(self, camera: CameraConfig, path: Path) -> None:
-        if camera.name == RESERVED_STREAM:
-            self._note((*path, "name"), f'"{RESERVED_STREAM}" is the stream of the node itself: give the camera another name', bare=True)
+        self._reserved(camera, path, "camera")
         self._reference(camera, path)
         if camera.classes is not None:
             self._choices(camera.classes, (*path, "classes"))

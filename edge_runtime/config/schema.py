@@ -61,7 +61,8 @@ class CameraConfig:
 
     name: str = option("Stream id in topics.", pattern=ID_PATTERN)
     source: str = option(
-        "rtsp(s):// http(s):// a file (?loop=1 repeats), v4l2:DEVICE, gst:PIPELINE. TLS encrypts, but a camera's certificate is not verified.",
+        "rtsp(s):// http(s):// a file (?loop=1 repeats), v4l2:DEVICE, gst:PIPELINE, sim:SCENE (junction, road, footpath; the README has its options)."
+        " TLS encrypts, but a camera's certificate is not verified.",
         kind="source",
     )
     model: str = option("Name of a [[model]].")
@@ -83,6 +84,14 @@ class CameraConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SensorConfig:
+    """One source without a picture. In this version: events at a rate, to try out what lies behind the cameras, without any model."""
+
+    name: str = option("Stream id in topics.", pattern=ID_PATTERN)
+    source: str = option("sim:load?rate=EVENTS_PER_SECOND, 0.1 to 50000.", kind="sensor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole device.toml. `file` is where it was read from; relative paths have been resolved against it."""
 
@@ -93,4 +102,5 @@ class Config:
     privacy: PrivacyConfig = option("What may leave the device.", factory=PrivacyConfig)
     model: tuple[ModelConfig, ...] = option("Models.", default=())
     camera: tuple[CameraConfig, ...] = option("Cameras.", default=())
+    sensor: tuple[SensorConfig, ...] = option("Sensors.", default=())
     file: Path = field(default=Path("device.toml"), metadata={"hidden": True})

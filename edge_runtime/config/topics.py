@@ -13,6 +13,7 @@ TYPES: Mapping[str, str] = {
     "occupancy": "how many were in a zone in one window: now, least, most, mean",
     "camera": "a camera came, went away or failed",
     "gap": "messages that were lost, or time that nothing was seen: from, to, why",
+    "load": "one of the events that sim:load makes: n, one more than in the event before it, as long as the spool lives",
 }
 """Types of `obs` topics, each with what it says."""
 
@@ -48,6 +49,7 @@ def topics_of(config: Config) -> list[Topic]:
         topics += [Topic(f"{prefix}/obs/{camera.name}/{kind}", 1, False, True, TYPES[kind]) for kind in sorted(types)]
         if camera.live:
             topics.append(Topic(f"{prefix}/live/{camera.name}", 0, False, False, "boxes and ids of each frame"))
+    topics += [Topic(f"{prefix}/obs/{sensor.name}/load", 1, False, True, TYPES["load"]) for sensor in config.sensor]
     return topics
 
 

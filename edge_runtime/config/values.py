@@ -152,12 +152,14 @@ def parse_source(value: Any, spec: Mapping[str, Any], base: Path) -> str:  # noq
     from edge_runtime.config.absent import SOURCES
     from edge_runtime.sources import SCHEMES
 
-    expected = "expected rtsp://… http://… v4l2:DEVICE gst:PIPELINE or the path of a video file"
+    expected = "expected rtsp://… http://… v4l2:DEVICE gst:PIPELINE sim:SCENE or the path of a video file"
     text = _text(value, expected.removeprefix("expected "))
     match = _SCHEME.match(text)
     scheme = match.group(1).lower() if match is not None else ""
     if scheme in SOURCES:
         raise Wrong(f"{scheme}: {SOURCES[scheme]}; {expected}")
+    if scheme == "sim":
+        return _street(text)
     if match is not None and scheme not in SCHEMES:
         known = suggest(scheme, SCHEMES)
         raise Wrong(
@@ -175,6 +177,21 @@ def parse_source(value: Any, spec: Mapping[str, Any], base: Path) -> str:  # noq
     return _resolve_footage(text, base)
 
 
+def parse_sensor_source(value: Any, spec: Mapping[str, Any], base: Path) -> str:  # noqa: ARG001
+    """A sensor's source: sim:load is the one that there is."""
+    from edge_runtime.sources.sim.options import BadUrl, is_load, parse_sim
+
+    expected = "expected sim:load?rate=EVENTS_PER_SECOND"
+    text = _text(value, expected.removeprefix("expected "))
+    if not is_load(text):
+        raise Wrong(f"{expected}; no other source of a sensor is read in this version")
+    try:
+        parse_sim(text)
+    except BadUrl as error:
+        raise Wrong("; ".join(error.faults)) from None
+    return text
+
+
 def is_url(source: str) -> bool:
     """Whether a user name and a password mean anything to this source."""
     return source.partition(":")[0].lower() in ("rtsp", "rtsps", "http", "https")
@@ -189,6 +206,7 @@ KINDS: Mapping[str, Callable[[Any, Mapping[str, Any], Path], Any]] = {
     "secret": parse_secret,
     "url": parse_url,
     "source": parse_source,
+    "sensor": parse_sensor_source,
 }
 
 
@@ -274,6 +292,18 @@ def _port_is_number(rest: str) -> bool:
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     port = authority.rpartition("]")[2].rpartition(":")
     return not port[1] or port[2].isdigit()
+
+
+def _street(text: str) -> str:
+    from edge_runtime.sources.sim.options import BadUrl, is_load, parse_sim
+
+    if is_load(text):
+        raise Wrong("sim:load shows nothing, so that no camera can be it: expected it as the source of a [[sensor]]")
+    try:
+        parse_sim(text)
+    except BadUrl as error:
+        raise Wrong("; ".join(error.faults)) from None
+    return text
 
 
 def _resolve_footage(text: str, base: Path) -> str:

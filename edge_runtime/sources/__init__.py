@@ -2,6 +2,7 @@
 
 url                                    replay (make_footage)          daemon (make_source)
 a file, file:PATH                      FootageSource                  PacedSource (?loop=1 repeats)
+sim:junction sim:road sim:footpath     SimFootage                     PacedStreet
 rtsp(s):// http(s):// v4l2: gst:       refused                        IsolatedSource ─ a child ─ CameraSource | GstSource
 """
 
@@ -11,12 +12,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from edge_runtime.errors import Unsupported
 from edge_runtime.sources.redaction import redact
 from edge_runtime.sources.spec import Capture, DaemonSource, Footage, FrameSource, SourceSpec, SourceStats, StreamInfo
+from edge_runtime.sources.truthful import Truthful
+
+if TYPE_CHECKING:
+    from edge_runtime.sources.sim.options import SimOptions
 
 __all__ = [
     "SCHEMES",
@@ -28,13 +33,16 @@ __all__ = [
     "SourceSpec",
     "SourceStats",
     "StreamInfo",
+    "Truthful",
     "footage_path",
     "is_live",
+    "is_simulated",
     "make_capture",
     "make_footage",
     "make_source",
     "redact",
     "scheme_of",
+    "street_options",
 ]
 
 
@@ -48,6 +56,7 @@ class Scheme:
 
 _CAMERA = Scheme(True, "edge_runtime.sources.camera:CameraSource")
 _FILE = Scheme(False, "edge_runtime.sources.footage:FootageSource")
+_SIM = Scheme(False, "edge_runtime.sources.sim.source:SimFootage")
 SCHEMES: Mapping[str, Scheme] = {
     "rtsp": _CAMERA,
     "rtsps": _CAMERA,
@@ -56,6 +65,7 @@ SCHEMES: Mapping[str, Scheme] = {
     "v4l2": _CAMERA,
     "gst": Scheme(True, "edge_runtime.sources.gstreamer:GstSource"),
     "file": _FILE,
+    "sim": _SIM,
 }
 
 
@@ -75,6 +85,11 @@ def is_live(url: str) -> bool:
     return scheme_of(url).live
 
 
+def is_simulated(url: str) -> bool:
+    """Whether it is drawn, rather than filmed: there is no file, and its truth is known. Raises Unsupported for an unknown scheme."""
+    return scheme_of(url) is _SIM
+
+
 def footage_path(url: str) -> Path:
     """The file that a footage URL names: without `file:` and `?loop=1`."""
     path, _, _ = _split_footage(url)
@@ -82,27 +97,45 @@ def footage_path(url: str) -> Path:
 
 
 def make_footage(spec: SourceSpec, start_wall_ns: int | None = None) -> Footage:
-    """For replay: the file in this process, unpaced, every frame that `fps` selects. `?loop=1` is ignored: a replay ends.
+    """For replay: the file or the street in this process, unpaced, every frame that `fps` selects. `?loop=1` is ignored: a replay ends.
 
     `start_wall_ns` is the wall time of the first frame; by default the file's creation_time, else 1970. Raises Unsupported for a camera.
     """
     if is_live(spec.url):
         raise Unsupported(f"{spec.shown}: expected a video file, found a live source; use the daemon (`run`) for it")
+    if is_simulated(spec.url):
+        from edge_runtime.sources.sim.source import SimFootage
+
+        return SimFootage(spec, street_options(spec.url), start_wall_ns)
     from edge_runtime.sources.footage import FootageSource
 
     return FootageSource(spec, footage_path(spec.url), start_wall_ns)
 
 
 def make_source(spec: SourceSpec) -> DaemonSource:
-    """For the daemon: a camera in a child process of its own, latest frame wins; a file in this one, at its own pace."""
+    """For the daemon: a camera in a child process of its own, latest frame wins; a file or a street in this one, at its own pace."""
     if is_live(spec.url):
         from edge_runtime.sources.isolated import IsolatedSource
 
         return IsolatedSource(spec)
+    if is_simulated(spec.url):
+        from edge_runtime.sources.sim.source import PacedStreet
+
+        return PacedStreet(spec, street_options(spec.url))
     from edge_runtime.sources.footage import PacedSource
 
     path, loop, _ = _split_footage(spec.url)
     return PacedSource(spec, path, loop=loop)
+
+
+def street_options(url: str) -> SimOptions:
+    """What a `sim:` URL asks to see. Raises Unsupported for a URL that makes no sense, and for `sim:load`, which shows nothing."""
+    from edge_runtime.sources.sim.options import SimOptions, parse_sim
+
+    options = parse_sim(url)
+    if not isinstance(options, SimOptions):
+        raise Unsupported(f"{url}: expected a street, found a source without pictures")
+    return options
 
 
 def make_capture(spec: SourceSpec) -> Capture:

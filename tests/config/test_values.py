@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from edge_runtime.config.load import load
 from edge_runtime.config.tree import Node
-from edge_runtime.config.values import Wrong, parse_duration, parse_secret, parse_size, parse_source, parse_url, show_duration, show_size
+from edge_runtime.config.values import (
+    Wrong,
+    parse_duration,
+    parse_secret,
+    parse_sensor_source,
+    parse_size,
+    parse_source,
+    parse_url,
+    show_duration,
+    show_size,
+)
 from edge_runtime.options import Secret
 from tests.config.street import BROKER_SECRET, CAMERA_SECRET, GOOD, furnish
 
@@ -85,6 +95,8 @@ def test_parse_url_refuses_the_rest(url: Any) -> None:
         ("http://[fe80::1]/video.mjpg", "http://[fe80::1]/video.mjpg"),
         ("v4l2:/dev/video0", "v4l2:/dev/video0"),
         ("gst:videotestsrc ! x264enc", "gst:videotestsrc ! x264enc"),
+        ("sim:junction", "sim:junction"),
+        ("sim:footpath?seed=7&weather=night-rain&size=640x360", "sim:footpath?seed=7&weather=night-rain&size=640x360"),
         ("clip.mp4", "/etc/edge/clip.mp4"),
         ("../clip.mp4?loop=1", "/etc/edge/../clip.mp4?loop=1"),
         ("/srv/clip.mp4", "/srv/clip.mp4"),
@@ -99,12 +111,31 @@ def test_parse_source_resolves_files_and_keeps_urls(source: str, kept: str) -> N
 @pytest.mark.parametrize(
     "source",
     ["", "rtsp:", "rtsp:10.0.0.7", "rtsp://", "rtsp:///x", "rtsp://h:99999/", "rtsp://u:p@h/", "rtsp://h/a b", "rtmp://h/x", "foo:bar",
-     "sim:junction", "v4l2:", "gst: ",
+     "sim:", "sim:square", "sim://junction", "sim:road?sed=1", "sim:road?fps=0", "sim:load?rate=5", "v4l2:", "gst: ",
      "mqtt:x", "serial:/dev/ttyUSB0", "clip.mp4?fps=3", "clip.mp4?loop=2", "clip.mp4?loop=1&loop=1", "?loop=1", 5, None, "a\0b"],
 )  # fmt: skip
 def test_parse_source_refuses_the_rest(source: Any) -> None:
     with pytest.raises(Wrong):
         parse_source(source, FREE, HERE)
+
+
+def test_parse_source_tells_everything_wrong_with_a_street_at_once() -> None:
+    with pytest.raises(Wrong) as caught:
+        parse_source("sim:junktion?density=9&wether=rain", FREE, HERE)
+    for words in (
+        'no scene "junktion": did you mean "junction"?',
+        "density=9: expected a number, 0.1 to 3",
+        'no option "wether": did you mean "weather"?',
+    ):
+        assert words in str(caught.value)
+
+
+def test_parse_sensor_source_takes_a_load_and_nothing_else() -> None:
+    assert parse_sensor_source("sim:load?rate=500", FREE, HERE) == "sim:load?rate=500"
+    assert parse_sensor_source("sim:load", FREE, HERE) == "sim:load"
+    for source in ("sim:load?rate=0", "sim:load?rate=1&rate=2", "sim:load?seed=1", "sim:junction", "serial:/dev/ttyUSB0", "", 5):
+        with pytest.raises(Wrong, match="expected"):
+            parse_sensor_source(source, FREE, HERE)
 
 
 def test_parse_source_of_a_file_whose_name_has_a_question_mark(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def _option(key: str, equals: str, value: str, known: Mapping[str, _Parser], bef
     if key not in known:
         raise _Fault(f"no option {_quoted(key)}: {_nearest(key, known)}" if key else f"an empty option: expected one of {', '.join(known)}")
     if key in before:
-        raise _Fault(f"{key} is given twice")
+        raise _Fault(f"{key} is given twice: expected once")
     if not equals or not value:
         raise _Fault(f"{key} without a value: expected {key}=…")
     return known[key](key, value)
