@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from edge_runtime import __version__
 
-VERBS = ("run", "check", "replay", "bench", "watch", "models")
+VERBS = ("run", "check", "demo", "replay", "bench", "watch", "models")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     inspect.add_argument("path", type=Path, metavar="FILE|DIR", help="an .onnx file, or a bundle")
     inspect.add_argument("--json", action="store_true", help="as one JSON object")
     inspect.set_defaults(run=run_inspect)
-    listing = verbs.add_parser("list", help="the bundles on the model path (EDGE_RUNTIME_MODELS, then the package's own)")
+    listing = verbs.add_parser(
+        "list",
+        help="the bundles on the model path, and where each was found",
+        description="The model path is where a config finds bundles by name, the nearest first: its own folder, `models` in it, the folders in "
+        "EDGE_RUNTIME_MODELS, and the models that came with the package.",
+    )
+    listing.add_argument("--config", "-c", type=Path, metavar="FILE", help="as this device.toml finds them (default: one in the present folder)")
     listing.add_argument("--json", action="store_true", help="as one JSON object")
     listing.set_defaults(run=run_list)
     verify = verbs.add_parser("verify", help="load a bundle as the daemon does, and run its golden inputs on this machine")
@@ -80,29 +87,35 @@ def run_inspect(args: argparse.Namespace) -> int:
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """Every bundle on the model path; one that is broken is listed with what is wrong."""
-    from edge_runtime.errors import BundleError
-    from edge_runtime.infer.bundle import MANIFEST, load_bundle, search_path
+    """Every bundle on the model path; one that is broken is listed with what is wrong, one that a nearer one hides is said to be."""
+    from edge_runtime.infer.bundle import search_path
 
-    found: list[Json] = []
-    lines = []
-    for folder in (file.parent for place in search_path() for file in sorted(place.glob(f"*/{MANIFEST}"))):
+    path = search_path(Path() if args.config is None else args.config.parent)
+    rows = list(_bundles(path))
+    if args.json:
+        print(json.dumps({"path": [str(place) for place in path], "bundles": [row for row, _ in rows]}))
+    else:
+        missing = f"no bundle in {', '.join(str(place) for place in path)}; set EDGE_RUNTIME_MODELS to the folder that holds yours"
+        print("\n".join(line for _, line in rows) or missing)
+    return 0
+
+
+def _bundles(path: Sequence[Path]) -> Iterator[tuple[Json, str]]:
+    """Each as JSON, and as it is printed."""
+    from edge_runtime.errors import BundleError
+    from edge_runtime.infer.bundle import MANIFEST, load_bundle
+
+    nearer: dict[str, Path] = {}
+    for folder in (file.parent for place in path for file in sorted(place.glob(f"*/{MANIFEST}"))):
+        hidden = nearer.get(folder.name)
+        nearer.setdefault(folder.name, folder)
+        note = f"; hidden by {hidden}" if hidden else ""
         try:
             bundle = load_bundle(folder)
         except BundleError as error:
-            found.append({"folder": str(folder), "wrong": str(error)})
-            lines.append(f"{folder.name:24} broken: {error}")
+            yield {"folder": str(folder), "wrong": str(error), "hidden": bool(hidden)}, f"{folder.name:24} broken: {error}{note}"
         else:
-            found.append(_as_json(bundle))
-            lines.append(f"{folder.name:24} {_described(bundle)}")
-    if args.json:
-        print(json.dumps({"path": [str(place) for place in search_path()], "bundles": found}))
-    else:
-        print(
-            "\n".join(lines)
-            or f"no bundle in {', '.join(str(place) for place in search_path())}; set EDGE_RUNTIME_MODELS to the folder that holds yours"
-        )
-    return 0
+            yield {**_as_json(bundle), "hidden": bool(hidden)}, f"{folder.name:24} {_described(bundle)}; in {folder.parent.absolute()}{note}"
 
 
 def run_verify(args: argparse.Namespace) -> int:

@@ -47,13 +47,10 @@ class Bundle:
 def find_bundle(name_or_path: str | Path, base: Path) -> Path:
     """The bundle's folder: a path (relative to `base`), a .tar.gz of one, or a name that is looked up on the model path.
 
-    The model path is the folders in EDGE_RUNTIME_MODELS, then the models that came with the package. Raises BundleError, saying where it looked;
-    CannotStart when an archive cannot be unpacked into the cache.
+    Raises BundleError, saying where it looked; CannotStart when an archive cannot be unpacked into the cache.
     """
-    named = Path(name_or_path)
-    places = [base / named.expanduser()]
-    if len(named.parts) == 1:
-        places += [folder / named for folder in search_path()]
+    named = Path(name_or_path).expanduser()
+    places = [folder / named for folder in search_path(base)] if len(named.parts) == 1 else [base / named]
     for place in places:
         if place.is_dir():
             return place
@@ -65,10 +62,19 @@ def find_bundle(name_or_path: str | Path, base: Path) -> Path:
     raise BundleError(f"no bundle {str(name_or_path)!r}: looked at {', '.join(str(place) for place in places)}")
 
 
-def search_path() -> list[Path]:
-    """Where names of bundles are looked up."""
-    named = [Path(folder) for folder in os.environ.get(SEARCH_PATH, "").split(os.pathsep) if folder]
-    return [*named, Path(edge_runtime.__file__).parent / "models"]
+def search_path(base: Path) -> list[Path]:
+    """The model path, where names of bundles are looked up, the nearest first: the config's folder (`base`) and `models` in it,
+    the folders in EDGE_RUNTIME_MODELS, and the models that came with the package.
+    """
+    named = [Path(folder).expanduser() for folder in os.environ.get(SEARCH_PATH, "").split(os.pathsep) if folder]
+    return list(dict.fromkeys([base, base / "models", *named, shipped_models()]))
+
+
+def shipped_models() -> Path:
+    """The models of this version: inside the package as it is installed, beside it in a checkout."""
+    package = Path(edge_runtime.__file__).resolve().parent
+    inside = package / "models"
+    return inside if inside.is_dir() else package.parent / "models"
 
 
 def load_bundle(folder: Path) -> Bundle:

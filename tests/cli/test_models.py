@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -96,10 +97,25 @@ def test_list_shows_sound_and_broken_ones(bundle: Path, tmp_path: Path, capsys: 
     assert [each.get("name") for each in listed if str(tmp_path) in each["folder"]] == [None, "tiny"]
 
 
+def test_list_shows_where_each_was_found_and_what_is_hidden(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a config in a folder of its own finds them, whatever the present folder is."""
+    site = tmp_path / "site"
+    shutil.copytree(bundle, site / "models" / "tiny")
+    shutil.copytree(bundle, site / "tiny")
+    capsys.readouterr()
+    assert main(["models", "list", "--config", str(site / "device.toml")]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("tiny")]
+    assert lines[0].endswith(f"; in {site}")
+    assert lines[1].endswith(f"; in {site / 'models'}; hidden by {site / 'tiny'}")
+    assert main(["models", "list", "--json", "-c", str(site / "device.toml")]) == 0
+    listed = [each["hidden"] for each in json.loads(capsys.readouterr().out)["bundles"] if each["name"] == "tiny"]
+    assert listed == [False, True]
+
+
 def test_list_of_nothing_says_where_it_looked(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from edge_runtime.infer import bundle as bundles
 
-    monkeypatch.setattr(bundles, "search_path", lambda: [tmp_path])
+    monkeypatch.setattr(bundles, "search_path", lambda _: [tmp_path])
     assert main(["models", "list"]) == 0
     assert f"no bundle in {tmp_path}" in capsys.readouterr().out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from edge_runtime.errors import BundleError, CannotStart
 from edge_runtime.infer import archive
-from edge_runtime.infer.bundle import Bundle, find_bundle, largest_difference, load_bundle, verify_golden, write_golden
+from edge_runtime.infer.bundle import Bundle, find_bundle, largest_difference, load_bundle, search_path, shipped_models, verify_golden, write_golden
 from edge_runtime.infer.engine import Engine, EnginePlan
 from edge_runtime.infer.modelfile import read_model
 from tests.infer.tiny import LABELS
@@ -92,9 +93,29 @@ def test_find_looks_names_up_on_the_model_path(folder: Path, tmp_path: Path, mon
     assert find_bundle("tiny", tmp_path / "site") == folder
 
 
+def test_find_prefers_what_is_nearer(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The config's folder, `models` in it, EDGE_RUNTIME_MODELS from left to right, what came with the package."""
+    site, near, far, shipped = (tmp_path / name for name in ("site", "near", "far", "shipped"))
+    monkeypatch.setenv("EDGE_RUNTIME_MODELS", f"{near}{os.pathsep}{far}")
+    monkeypatch.setattr("edge_runtime.infer.bundle.shipped_models", lambda: shipped)
+    assert search_path(site) == [site, site / "models", near, far, shipped]
+    for place in reversed(search_path(site)):
+        shutil.copytree(folder, place / "tiny")
+        assert find_bundle("tiny", site) == place / "tiny"
+
+
+def test_shipped_models_are_found_in_a_checkout_and_in_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "edge_runtime"
+    (package / "infer").mkdir(parents=True)
+    monkeypatch.setattr("edge_runtime.__file__", str(package / "__init__.py"))
+    assert shipped_models() == tmp_path / "models"
+    (package / "models").mkdir()
+    assert shipped_models() == package / "models"
+
+
 def test_find_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGE_RUNTIME_MODELS", "/opt/models")
-    with pytest.raises(BundleError, match=r"no bundle 'street': looked at .*/street, /opt/models/street, .*/edge_runtime/models/street"):
+    with pytest.raises(BundleError, match=r"no bundle 'street': looked at .*/street, .*/models/street, /opt/models/street, .*/models/street$"):
         find_bundle("street", tmp_path)
     with pytest.raises(BundleError, match=r"looked at [^,]*/models/street$"):
         find_bundle("models/street", tmp_path)
