@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edge_runtime.clock import Clock
@@ -15,17 +12,17 @@ from edge_runtime.runtime.lane import Lane
 from edge_runtime.runtime.outlet import Outlet
 from edge_runtime.runtime.pulse import Pulses
 from edge_runtime.runtime.steady import Sight, SteadySource
-from edge_runtime.types import Event, Frame, Json, Tracks
+from edge_runtime.runtime.stream import Tap
+from edge_runtime.types import Event, Frame, Json
 
 if TYPE_CHECKING:
     from edge_runtime.runtime.station import Station
 
 _log = logging.getLogger("edge_runtime.camera")
-_PATIENCE_S = 1.0
 
 
 class CameraRun:
-    """Starts, watches and restarts one lane. One thread (the supervisor's) calls it; its fields may be read from others."""
+    """Starts, watches and restarts one lane. A `StreamRun`: one thread (the supervisor's) calls it; its fields may be read from others."""
 
     def __init__(self, camera: CameraConfig, station: Station, outlet: Outlet, clock: Clock, pulses: Pulses) -> None:
         self.camera = camera
@@ -71,6 +68,14 @@ class CameraRun:
         self._tap.emit([Event("camera", self.camera.name, self._clock.now(), {"state": "failed", "reason": why})], {})
         self.lane.start()
 
+    def ask_to_stop(self) -> None:
+        """End after what is in flight. Returns at once."""
+        self.lane.ask_to_stop()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end of the lane."""
+        return self.lane.join(timeout)
+
     def interrupt(self) -> None:
         """Do not wait for the camera any longer: it is to be stopped."""
         self.steady.leave()
@@ -82,6 +87,16 @@ class CameraRun:
             self._tap.shut()
             self.lane.abandon()
         return self._tap.state
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the lane ended that should not have."""
+        return self.lane.failure
+
+    @property
+    def finished(self) -> bool:
+        """The lane has ended."""
+        return self.lane.finished
 
     @property
     def state(self) -> str:
@@ -108,48 +123,3 @@ class CameraRun:
         if sight.state == "live":
             data["away_s"] = sight.away_s
         tap.emit([Event("camera", self.camera.name, self._clock.now(), data)], {})
-
-
-def stop_together(runs: Mapping[str, CameraRun], deadline_s: float) -> dict[str, Json]:
-    """Stop cameras within `deadline_s` for all of them: their states. What one waits for at its end is not waited for once a camera."""
-    end_s = time.monotonic() + deadline_s
-    patient_s = time.monotonic() + min(_PATIENCE_S, deadline_s / 2)
-    for run in runs.values():
-        run.lane.ask_to_stop()
-    for run in runs.values():
-        if not run.lane.join(max(0.0, patient_s - time.monotonic())):
-            run.interrupt()  # it may be opening a camera that is away
-    return {name: run.stop(max(0.1, end_s - time.monotonic())) for name, run in runs.items()}
-
-
-class Tap:
-    """A lane's way to the outlet. It remembers the last state that went through, and can be shut on a lane that was given up."""
-
-    def __init__(self, outlet: Outlet, state: Json) -> None:
-        self.state = state
-        self._outlet: Outlet | None = outlet
-        self._lock = threading.Lock()  # when `shut` has returned, `state` is what went through last, and nothing follows
-
-    @property
-    def durable(self) -> bool:
-        outlet = self._outlet
-        return outlet is not None and outlet.durable
-
-    def emit(self, events: Sequence[Event], state: Mapping[str, Json]) -> None:
-        with self._lock:
-            if self._outlet is None:
-                return
-            for value in state.values():
-                self.state = value
-            if events or state:
-                self._outlet.emit(events, state)
-
-    def live(self, stream: str, tracks: Tracks) -> None:
-        outlet = self._outlet
-        if outlet is not None:
-            outlet.live(stream, tracks)
-
-    def shut(self) -> None:
-        """Nothing goes through any more."""
-        with self._lock:
-            self._outlet = None

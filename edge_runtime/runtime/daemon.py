@@ -95,6 +95,8 @@ class Daemon:
         models = ", ".join(f"{each.bundle.manifest.identity} ({each.plan.workers}×{each.plan.threads})" for each in stations)
         device = node.config.device
         cameras = f"{len(node.cameras)} camera{'' if len(node.cameras) == 1 else 's'}"
+        if node.sensors:
+            cameras += f", {len(node.sensors)} sensor{'' if len(node.sensors) == 1 else 's'}"
         print(
             f"ready: {device.site}/{device.node}, {cameras}, {models or 'no model'}, "
             f"{node.config.mqtt.url}, {time.monotonic() - self._began_s:.2f} s",

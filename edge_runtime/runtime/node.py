@@ -1,6 +1,6 @@
 """Everything that one config brings to life, in the order in which it starts:
 
-    recorder (disk) ─► publisher (broker) ─► stations (models) ─► cameras
+    recorder (disk) ─► publisher (broker) ─► stations (models) ─► cameras, sensors
          stop order is the reverse: what was seen is on disk before the broker is told goodbye
 
 `apply` moves from one config to another while untouched cameras go on undisturbed.
@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING
 
 from edge_runtime import __version__
 from edge_runtime.clock import Clock
-from edge_runtime.config.schema import CameraConfig, Config, ModelConfig
+from edge_runtime.config.schema import CameraConfig, Config, ModelConfig, SensorConfig
 from edge_runtime.errors import EdgeError
-from edge_runtime.runtime.camera import CameraRun, stop_together
+from edge_runtime.runtime.camera import CameraRun
 from edge_runtime.runtime.outlet import SpoolOutlet
 from edge_runtime.runtime.pulse import Pulses
+from edge_runtime.runtime.sensor import SensorRun
 from edge_runtime.runtime.station import Station, open_stations
+from edge_runtime.runtime.stream import StreamRun, stop_together
 from edge_runtime.types import Event, Json, Tick
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("edge_runtime.node")
 
 REFUSED_CHARS = 4000  # of the reason why a config was not taken over, in `info`; the log has all of it
-LIVE_SECTIONS = ("model", "camera", "log")  # what `apply` can change; the others need a restart
+LIVE_SECTIONS = ("model", "camera", "sensor", "log")  # what `apply` can change; the others need a restart
 
 
 class NeedsRestart(EdgeError):
@@ -52,6 +54,7 @@ class Node:
         self.plan = plan
         self.stations: dict[str, Station] = {}
         self.cameras: dict[str, CameraRun] = {}
+        self.sensors: dict[str, SensorRun] = {}
         self.clock = clock
         self._pulses = pulses
         device = config.device
@@ -70,6 +73,7 @@ class Node:
             self.stations = open_stations(self.config, self.plan.engines)
             for camera in self.config.camera:
                 self.cameras[camera.name] = self._make(camera, self.stations)
+            self.sensors = {sensor.name: self._make_sensor(sensor) for sensor in self.config.sensor}
         except BaseException:
             self.close(2.0)
             raise
@@ -81,10 +85,12 @@ class Node:
             if alive is not None:
                 self._outlet.emit([self._down(name, alive)], {})
             run.start(self.recorder.saved(f"lane/{name}"))
+        for name, sensor in self.sensors.items():
+            sensor.start(self.recorder.saved(f"sensor/{name}"))
         self.tell_info()
 
     def apply(self, config: Config, plan: Plan) -> list[str]:
-        """Move to another config; the names of the cameras that were (re)started. On any error everything goes on as it was.
+        """Move to another config; the names of the cameras and sensors that were (re)started. On any error everything goes on as it was.
 
         Raises NeedsRestart, BundleError, CannotStart.
         """
@@ -97,6 +103,7 @@ class Node:
         touched = [camera.name for camera in config.camera if self._touched(camera, stations)]
         fresh = self._prepare(config, touched, stations, kept)
         self._swap(config, touched, fresh)
+        touched += self._swap_sensors(config)
         for name, station in self.stations.items():
             if stations.get(name) is not station:
                 station.close(2.0)
@@ -109,14 +116,19 @@ class Node:
     def close(self, deadline_s: float) -> bool:
         """Drain within `deadline_s`: cameras end, the spool is on disk, the broker gets what it can take. False when something hung."""
         end_s = time.monotonic() + deadline_s
-        stop_together(self.cameras, 0.6 * deadline_s)
-        clean = all(run.lane.finished for run in self.cameras.values())
+        stop_together(self.streams, 0.6 * deadline_s)
+        clean = all(run.finished for run in self.streams.values())
         for station in self.stations.values():
             station.close(max(0.1, end_s - time.monotonic() - 0.4 * deadline_s))
         clean = self.recorder.flush(max(0.1, end_s - time.monotonic() - 0.3 * deadline_s)) and clean
         self.publisher.close(max(0.1, end_s - time.monotonic() - 0.1 * deadline_s))
         self.recorder.close(max(0.1, end_s - time.monotonic()))
         return clean
+
+    @property
+    def streams(self) -> dict[str, StreamRun]:
+        """Cameras and sensors by name."""
+        return {**self.cameras, **self.sensors}
 
     def tell_info(self, refused: str = "") -> None:
         """Publish the retained `info`: what this node is, and what "auto" resolved to. `refused`: why the newest config was not taken over."""
@@ -127,6 +139,9 @@ class Node:
 
     def _make(self, camera: CameraConfig, stations: Mapping[str, Station]) -> CameraRun:
         return CameraRun(camera, stations[camera.model], self._outlet, self.clock, self._pulses)
+
+    def _make_sensor(self, sensor: SensorConfig) -> SensorRun:
+        return SensorRun(sensor, self._outlet, self.clock, self._pulses)
 
     def _prepare(self, config: Config, touched: list[str], stations: Mapping[str, Station], kept: Mapping[str, Station]) -> dict[str, CameraRun]:
         """The new cameras, ready to start. When one cannot be made, the new models are let go again."""
@@ -146,6 +161,17 @@ class Node:
             run.start(states.get(name, self.recorder.saved(f"lane/{name}")))
         order = {**self.cameras, **fresh}
         self.cameras = {camera.name: order[camera.name] for camera in config.camera}
+
+    def _swap_sensors(self, config: Config) -> list[str]:
+        """Sensors of the new config; those that did not change go on undisturbed. The names of the others."""
+        wanted = {sensor.name: sensor for sensor in config.sensor}
+        leaving = {name: run for name, run in self.sensors.items() if wanted.get(name) != run.sensor}
+        states = stop_together(leaving, 5.0)
+        fresh = {name: self._make_sensor(sensor) for name, sensor in wanted.items() if name in leaving or name not in self.sensors}
+        for name, run in fresh.items():
+            run.start(states.get(name, self.recorder.saved(f"sensor/{name}")))
+        self.sensors = {name: fresh[name] if name in fresh else self.sensors[name] for name in wanted}
+        return list(fresh)
 
     def _same_model(self, name: str, config: Config, plan: Plan) -> bool:
         def of(where: Config) -> ModelConfig | None:
@@ -184,5 +210,6 @@ class Node:
             "streams": {
                 name: {"source": redact(run.camera.source), "model": run.camera.model, "fps": run.camera.fps} for name, run in self.cameras.items()
             },
+            "sensors": {name: {"source": run.sensor.source} for name, run in self.sensors.items()},
             "plan": self.plan.as_json(),
         }

@@ -2,7 +2,7 @@
 
 what stopped                         what happens
 a camera's stream                    its source reconnects by itself: not this module's business
-a lane's loop (raised, or silent)    the lane is given up and begun anew, with backoff; a `camera` event says so
+a lane's loop (raised, or silent)    the lane is given up and begun anew, with backoff; a `camera` event says so; a sensor's loop likewise
 recorder, publisher, an engine       a thread inside a C library cannot be killed: it is reported, and systemd's watchdog is no
                                      longer fed, so that systemd restarts the process; nothing that was spooled is lost by that
 """
@@ -14,11 +14,11 @@ import logging
 import time
 from collections.abc import Mapping
 
-from edge_runtime.runtime.camera import CameraRun
 from edge_runtime.runtime.health import HealthReport
 from edge_runtime.runtime.node import Node
 from edge_runtime.runtime.notify import Notifier, watchdog_interval_s
 from edge_runtime.runtime.pulse import Pulses, Silence
+from edge_runtime.runtime.stream import StreamRun
 
 _log = logging.getLogger("edge_runtime.supervisor")
 
@@ -51,7 +51,7 @@ class Supervisor:
             _log.warning("nobody looked around for %.0f s: the loops are not blamed for that time", absent_s)
             self._pulses.forgive(absent_s)
         silent = {silence.name: silence for silence in self._pulses.silent()}
-        for name, run in list(self._node.cameras.items()):
+        for name, run in self._node.streams.items():
             self._look_after(name, run, silent, now_s)
         self._declare(silent)
         if now_s >= self._health_due_s:
@@ -65,24 +65,25 @@ class Supervisor:
         """Publish `health` now."""
         node = self._node
         body = self._report.make(node.cameras, node.stations, node.recorder.stats(), node.publisher.stats(), node.clock.state())
+        body["sensors"] = {name: run.health() for name, run in node.sensors.items()}
         body["stalled"] = sorted(self._stalled)
         node.publisher.publish_now(node.enveloper.topic("health"), json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode())
 
-    def _look_after(self, name: str, run: CameraRun, silent: Mapping[str, Silence], now_s: float) -> None:
+    def _look_after(self, name: str, run: StreamRun, silent: Mapping[str, Silence], now_s: float) -> None:
         hanging = [silence for loop, silence in silent.items() if loop.startswith(f"{name}/")]
-        if run.lane.failure is None and not hanging:
+        if run.failure is None and not hanging:
             return
         backoff = self._restarts.setdefault(name, _Backoff())
         if not backoff.due(now_s):
             return
-        if run.lane.failure is not None:
-            why = f"{type(run.lane.failure).__name__}: {run.lane.failure}"
+        if run.failure is not None:
+            why = f"{type(run.failure).__name__}: {run.failure}"
         else:
             why = f"the {hanging[0].name.split('/')[-1]} loop said nothing for {hanging[0].silent_s:.0f} s (limit {hanging[0].limit_s:.0f} s)"
         run.restart(why)
 
     def _declare(self, silent: Mapping[str, Silence]) -> None:
-        loops = {name for name in silent if "/" not in name or name.split("/")[0] not in self._node.cameras}  # a camera may be called "recorder"
+        loops = {name for name in silent if "/" not in name or name.split("/")[0] not in self._node.streams}  # a camera may be called "recorder"
         engines = {f"engine/{name}" for name, station in self._node.stations.items() if station.engine.stuck(STUCK_S)}
         stalled = frozenset(loops | engines)
         for name in sorted(stalled - self._stalled):

@@ -2,7 +2,7 @@
 
     due     1 2 3 4 5 6 7 8 9 …             n is due (n − first) / rate seconds after `open`
     read    [1 2 3] [4 5] [6 7 8 9] …        a burst: all that came due since the last one, at least BURST_S apart
-    late    ────────────X [10 … 10 + rate]   more than LATEST_S behind: the schedule moves; no number is ever left out
+    late    ─────────────X [10 … 10 + rate]  more than LATEST_S behind: the schedule moves; no number is ever left out
 
 The numbers go on from where an earlier process committed the last one: `n` of a stream has no hole as long as its spool lives.
 """
@@ -39,6 +39,7 @@ class LoadSource:
         self._next = first
         self._began_ns = 0  # when number `_zero` was due
         self._zero = first
+        self._given_ns = 0
         self._is_open = False
         self.moved_s = 0.0  # how far the schedule had to move in all
 
@@ -53,7 +54,7 @@ class LoadSource:
         if not self._is_open:
             raise Disconnected("sim:load: not open")
         due_ns = self._due_ns(self._next)
-        wait_ns = max(due_ns, self._due_ns(self._next - 1) + BURST_S * _NS if self._next > self._zero else due_ns) - time.monotonic_ns()
+        wait_ns = max(due_ns, self._given_ns + BURST_S * _NS) - time.monotonic_ns()
         if wait_ns > timeout * _NS:
             time.sleep(timeout)
             return None
@@ -69,6 +70,7 @@ class LoadSource:
         count = max(1, int((now_ns - self._began_ns) / self._period_ns) - (self._next - self._zero) + 1)
         burst = Burst(self._next, count, round(due_ns), self._period_ns)
         self._next += count
+        self._given_ns = now_ns
         return burst
 
     def close(self) -> None:

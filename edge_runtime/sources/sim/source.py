@@ -148,7 +148,7 @@ class PacedStreet(_Street):
 
     def __init__(self, spec: SourceSpec, options: SimOptions) -> None:
         super().__init__(spec, options)
-        self._start_ns = 0  # monotonic
+        self.start_ns = 0  # on the monotonic clock: when the street's time was 0
         self._next: int | None = None  # media time of the frame that waits for its turn; None: not open
         self._seq = 0
 
@@ -157,22 +157,22 @@ class PacedStreet(_Street):
         super().open()
         self._seq = 0
         self._next = self._following()
-        self._start_ns = time.monotonic_ns()
+        self.start_ns = time.monotonic_ns()
 
     def read(self, timeout: float) -> Frame | None:
         """The newest frame that is due, None when the next is due later than `timeout` seconds from now. Raises Disconnected when not open."""
         if self._next is None:
             raise Disconnected(f"{self._spec.shown}: not open")
-        early_ns = self._start_ns + self._next - time.monotonic_ns()
+        early_ns = self.start_ns + self._next - time.monotonic_ns()
         if early_ns > timeout * _NS:
             time.sleep(timeout)
             return None
         if early_ns > 0:
             time.sleep(early_ns / _NS)
         elif early_ns < -_ASLEEP_NS:
-            self._start_ns -= early_ns
+            self.start_ns -= early_ns
         media_ns = self._newest_due()
-        mono_ns = self._start_ns + media_ns
+        mono_ns = self.start_ns + media_ns
         stamp = Stamp(self._spec.name, self._seq, mono_ns, time.time_ns() - (time.monotonic_ns() - mono_ns))  # the wall clock may be set meanwhile
         self._seq += 1
         return self._draw(media_ns, stamp)
@@ -180,7 +180,7 @@ class PacedStreet(_Street):
     @property
     def start_ns(self) -> int:
         """When the street's time began, monotonic; later when the process stood still and the street waited for it."""
-        return self._start_ns
+        return self.start_ns
 
     def close(self) -> None:
         """Stop giving frames."""
@@ -193,7 +193,7 @@ class PacedStreet(_Street):
         """Take the frame that waits, or a later one that is due by now as well."""
         assert self._next is not None
         media_ns, self._next = self._next, self._following()
-        while self._start_ns + self._next <= time.monotonic_ns():
+        while self.start_ns + self._next <= time.monotonic_ns():
             self._tally.dropped += 1
             self._seq += 1
             media_ns, self._next = self._next, self._following()

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence, ValuesView
 from typing import Any
 
-from edge_runtime.runtime.camera import Tap, stop_together
+from edge_runtime.runtime.stream import Tap, stop_together
 from edge_runtime.types import Event, Tick, Tracks
 
 EVENT = Event("crossing", "cam", Tick(0, 0), {})
@@ -63,10 +63,9 @@ def test_shut_in_the_middle_of_an_emit_leaves_state_and_events_agreed() -> None:
 
 
 class OpeningRun:
-    """A camera that opens for ever, until it is interrupted. It is its own lane."""
+    """A camera that opens for ever, until it is interrupted."""
 
     def __init__(self, name: str, said: list[str]) -> None:
-        self.lane = self
         self._name, self._said, self._free = name, said, False
 
     def ask_to_stop(self) -> None:
