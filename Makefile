@@ -5,9 +5,8 @@ SHELL := /bin/bash
 
 # Real models and footage; tests that need them skip, saying so, where they are absent.
 export EDGE_RUNTIME_MATERIAL ?= $(abspath ../shared/material)
-# What `make demo` looks at.
-CLIP ?= $(EDGE_RUNTIME_MATERIAL)/videos/busy_road/busy_road.mp4
-MODEL ?= $(EDGE_RUNTIME_MATERIAL)/models/yolox_nano/yolox_nano_416x416.onnx
+# What `make demo` adds to `edge-runtime demo`: make demo DEMO="--weather night --seconds 30"
+DEMO ?=
 # The machine's own certificates, as pip and curl use them: uv brings its own, and a city's proxy is not among them.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
 export UV_SYSTEM_CERTS ?= 1
@@ -38,8 +37,9 @@ soak: setup ## the tests that take minutes: memory slope, long outages, more ran
 	$(PYTHON) -m tests.benchmarks.soak
 	$(PYTHON) -m pytest -m slow --timeout 3600 --hypothesis-profile soak
 
-demo: setup ## the main job on this machine: clip as a camera, broker, daemon, what city ops sees
-	$(PYTHON) deploy/demo.py $(CLIP) $(MODEL)
+demo: ## all of it at work, nothing else needed: simulated street, shipped model, broker, live counts beside the truth
+	@tests/environment/setup.sh --demo
+	@.venv/bin/edge-runtime demo $(DEMO)
 
 test-arm: setup ## on emulated 64-bit Arm: wheels, fast tests, the same footage counted alike (root on Debian)
 	@tests/arm/run.sh

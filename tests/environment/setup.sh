@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Everything that tests and checks need, made once and kept: a second run finds it all there in a moment.
 #
-#   usage: setup.sh [--all-pythons]
+#   usage: setup.sh [--all-pythons | --demo]
 #
-#   .venv          the preferred Python, this package (editable), the dev group
+#   .venv          the preferred Python, this package (editable), the dev group; with --demo the package alone, and nothing of what follows
 #   .venv-X.Y      with --all-pythons: every other supported Python that is here, with the test group
 #   .cache/numba   the kernels compiled before any test starts, so that parallel workers only load them
 #   Debian         the peers that system tests start (broker, RTSP server, FFmpeg): by apt where this is root on Debian
@@ -21,12 +21,13 @@ die() { echo "setup: $*" >&2; exit 1; }
 exec 9>.cache/setup.lock
 flock 9
 
-make_venv() { # FOLDER PYTHON GROUP
-    local folder=$1 python=$2 group=$3 stamp
+make_venv() { # FOLDER PYTHON GROUP ("" for the package alone, for which any environment with a group will do)
+    local folder=$1 python=$2 group=$3 stamp quiet=-q
     stamp=$(cat pyproject.toml edge_runtime/__init__.py "$here/setup.sh" <(pwd) | sha256sum)
-    if [ -x "$folder/bin/python" ] && [ "$(cat "$folder/.stamp" 2>/dev/null)" = "$stamp" ]; then
-        return
-    fi
+    [ -n "$group" ] || quiet=""                          # somebody waits for it
+    case $([ ! -x "$folder/bin/python" ] || cat "$folder/.stamp" 2>/dev/null || true) in
+        "$stamp" | "$stamp${group:- alone}") return ;;
+    esac
     echo "setup: $folder from $python"
     if [ ! -x "$folder/bin/python" ]; then
         rm -rf "$folder"
@@ -36,16 +37,19 @@ make_venv() { # FOLDER PYTHON GROUP
         "$folder/bin/python" -m pip install -q --disable-pip-version-check uv
         uv=$PWD/$folder/bin/uv
     fi
-    "$uv" pip install -q --python "$folder/bin/python" --editable . --group "$group"
-    echo "$stamp" >"$folder/.stamp"
+    "$uv" pip install $quiet --python "$folder/bin/python" --editable . ${group:+--group "$group"}
+    echo "$stamp$([ -n "$group" ] || echo " alone")" >"$folder/.stamp"
 }
 
 warm_kernels() { # FOLDER
     nice "$1/bin/python" "$here/warm_kernels.py"
 }
 
-"$here/debian.sh" "${peers[@]}" >.cache/debian.log 2>&1 </dev/null 9>&- &
-debian=$!
+debian=""
+if [ "${1:-}" != --demo ]; then
+    "$here/debian.sh" "${peers[@]}" >.cache/debian.log 2>&1 </dev/null 9>&- &
+    debian=$!
+fi
 
 uv=""
 for candidate in "$(command -v uv || true)" "$PWD/.venv/bin/uv"; do
@@ -54,6 +58,11 @@ done
 "$here/pythons.sh" >.cache/pythons.txt
 main=$(awk '$2 != "-" { print $1, $2; exit }' .cache/pythons.txt)
 [ -n "$main" ] || die "no supported Python here; expected one of: $(awk '{ print $1 }' .cache/pythons.txt | sort -V | xargs). Install one, e.g. apt-get install python3 python3-venv"
+if [ -z "$debian" ]; then
+    make_venv .venv "${main#* }" ""
+    echo "setup: done in $SECONDS s"
+    exit
+fi
 make_venv .venv "${main#* }" dev
 
 if [ "${1:-}" = --all-pythons ]; then
