@@ -177,11 +177,6 @@ class PacedStreet(_Street):
         self._seq += 1
         return self._draw(media_ns, stamp)
 
-    @property
-    def start_ns(self) -> int:
-        """When the street's time began, monotonic; later when the process stood still and the street waited for it."""
-        return self.start_ns
-
     def close(self) -> None:
         """Stop giving frames."""
         self._next = None
