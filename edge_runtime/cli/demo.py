@@ -87,13 +87,15 @@ def _show(options: DemoOptions, view: View, args: argparse.Namespace, seconds: f
 
 
 def _write(options: DemoOptions, file: Path) -> int:
+    from edge_runtime.cli.demo_view import typed
     from edge_runtime.runtime.demo.device import OWN_BROKER, write_device
 
     write_device(options, file, OWN_BROKER)
-    print(f"{file} is written. What to type next, with a broker at {OWN_BROKER} (apt-get install mosquitto):")
-    print(f"  edge-runtime check --config {file} --online     what it comes to here, and whether everything in it works")
-    print(f"  edge-runtime --config {file}                    the daemon, until Ctrl-C")
-    print(f"  edge-runtime watch {OWN_BROKER}      what it publishes")
+    here = typed()
+    print(f"{file} is written. What to type next, with a broker of your own at {OWN_BROKER}:")
+    print(f"  {here} check --config {file} --online     what it comes to here, and whether everything in it works")
+    print(f"  {here} --config {file}                    the daemon, until Ctrl-C")
+    print(f"  {here} watch {OWN_BROKER}      what it publishes")
     return 0
 
 

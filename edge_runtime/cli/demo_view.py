@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from edge_runtime.runtime.demo.score import CLASSES, EDGE_S, error_of
@@ -93,7 +96,7 @@ class View:
         self.console.print(counts_table(demo, sight, self.console.width))
         if sight.comparison.true is not None:
             self.console.print(_groups_table(sight))
-        for line in [*_closing(summary), "", *_next_steps()]:
+        for line in [*_closing(summary), "", *_next_steps(self.options)]:
             self.say(line)
 
     def as_json(self, demo: Demo, summary: Summary) -> Json:
@@ -200,7 +203,7 @@ def counts_table(demo: Demo, sight: Sight, width: int) -> Any:
 
     compared = sight.comparison
     known = compared.true is not None
-    seen = {label for row in compared.rows for label in (*row.counted, *(row.true or ()))} | set(demo.classes)
+    seen: set[str] = {label for row in compared.rows for label in (*row.counted, *(row.true or ()))} | set(demo.classes)
     classes = [label for label in CLASSES if label in seen] + sorted(seen - set(CLASSES))
     speeds = any(row.counted_kmh is not None for row in compared.rows)
     names: list[str] = [_SHORT.get(label, label) if width < NARROW else label for label in classes]
@@ -285,11 +288,22 @@ def _closing(summary: Summary) -> Sequence[str]:
     return [*lines, *sight.warnings]
 
 
-def _next_steps() -> Sequence[str]:
-    return [
-        "What to type next:",
-        "  edge-runtime demo --camera rtsp://USER:PASSWORD@ADDRESS/PATH    the same with a camera of yours",
-        "  edge-runtime demo --weather night-rain --density 2              a harder street",
-        "  edge-runtime models adopt FILE.onnx --out MODEL                 a detector of yours, then: demo --model MODEL",
-        "  edge-runtime demo --write-config device.toml                    the config, to change and to run as a service",
+def _next_steps(options: DemoOptions) -> Sequence[str]:
+    """Lines that can be typed as they stand, whichever way this one was."""
+    here = typed()
+    harder = "--weather night-rain --density 2" if options.camera is None and options.weather == "day" else ""
+    steps = [
+        ("demo --camera rtsp://USER:PASSWORD@ADDRESS/PATH", "the same with a camera of yours"),
+        (f"demo {harder}" if harder else "demo", "a harder street" if harder else "the simulated street"),
+        ("models adopt FILE.onnx --out MODEL", "a detector of yours; then: demo --model MODEL"),
+        ("demo --write-config device.toml", "the config, to change and to run as a service"),
     ]
+    return ["What to type next:", *(f"  {here} {words:50} {why}" for words, why in steps)]
+
+
+def typed() -> str:
+    """How the command was called: its name where the shell finds it, else the way to it."""
+    if shutil.which("edge-runtime") is not None:
+        return "edge-runtime"
+    called = Path(sys.argv[0])
+    return f"{sys.executable} -m edge_runtime" if called.suffix == ".py" else str(called)
