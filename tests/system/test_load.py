@@ -6,6 +6,7 @@ import json
 import signal
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,8 +47,12 @@ def numbers(heard: Subscriber) -> list[int]:
 
 def period_s(heard: Subscriber) -> float:
     """Between the times of the last two events."""
-    before, after = (datetime.fromisoformat(json.loads(body)["time"].replace("Z", "+00:00")) for body in heard.on(TOPIC)[-2:])
+    before, after = (when(json.loads(body)) for body in heard.on(TOPIC)[-2:])
     return (after - before).total_seconds()
+
+
+def when(body: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(body["time"].replace("Z", "+00:00"))
 
 
 def test_load_arrives_whole_and_in_order_at_its_rate(tmp_path: Path, broker: Broker) -> None:
@@ -60,7 +65,7 @@ def test_load_arrives_whole_and_in_order_at_its_rate(tmp_path: Path, broker: Bro
     bodies = [json.loads(body) for body in heard.on(TOPIC)]
     assert [body["data"]["n"] for body in bodies] == list(range(1, len(bodies) + 1))
     assert {(body["type"], body["stream"], body["node"]) for body in bodies} == {("load", "oracle", "box")}
-    times = [body["time"] for body in bodies]
+    times = [when(body) for body in bodies]
     assert times == sorted(times)
     health = [json.loads(body)["sensors"]["oracle"] for body in heard.on("edge/v1/test/box/health")]
     assert health[-1]["state"] == "live"
