@@ -67,6 +67,16 @@ def bundle_folder(material: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return adopt(model, tmp_path_factory.mktemp("bundles") / "yolox-nano", Choices(name="yolox-nano"))
 
 
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that is there without material: a detector that sees nothing sensible, and runs like any other. Nobody may change it."""
+    from edge_runtime.infer.adopt import Choices, adopt
+    from tests.infer.tiny import write_labels, write_model
+
+    folder = tmp_path_factory.mktemp("tiny")
+    return adopt(write_model(folder), folder / "tiny", Choices(labels=str(write_labels(folder)), licence="CC0-1.0", source="made here"))
+
+
 @pytest.fixture
 def busy_road(material: Path) -> Path:
     """640×360, 30 pictures/s, 499 pictures."""

@@ -78,12 +78,12 @@ class View:
         """What this is, and where it can be heard."""
         demo = self._demo
         if demo.simulated:
-            what = [SIMULATED, f"street     {self.options.street}: what is true is known, and stands beside each count"]
+            what = [SIMULATED, f"street     {self.options.street}"]
         else:
-            what = [f"camera     {demo.camera_shown}", "line       across the middle of the picture: draw your own in device.toml (--write-config)"]
+            what = [f"camera     {demo.camera_shown}", "line       across the middle of the picture; draw your own: --write-config"]
         return [
             *what,
-            f"broker     {demo.broker.url}  MQTT 3.1.1, for this machine only, gone when the demo ends",
+            f"broker     {demo.broker.url}  (MQTT 3.1.1, only for this machine)",
             f"subscribe  mosquitto_sub -h 127.0.0.1 -p {demo.broker.port} -t 'edge/v1/#' -v",
         ]
 
@@ -295,10 +295,10 @@ def _next_steps(options: DemoOptions) -> Sequence[str]:
     steps = [
         ("demo --camera rtsp://USER:PASSWORD@ADDRESS/PATH", "the same with a camera of yours"),
         (f"demo {harder}" if harder else "demo", "a harder street" if harder else "the simulated street"),
-        ("models adopt FILE.onnx --out MODEL", "a detector of yours; then: demo --model MODEL"),
+        ("models adopt FILE.onnx --out MODEL", "a detector of yours, to be given as demo --model MODEL"),
         ("demo --write-config device.toml", "the config, to change and to run as a service"),
     ]
-    return ["What to type next:", *(f"  {here} {words:50} {why}" for words, why in steps)]
+    return ["What to type next:", *(line for words, why in steps for line in (f"  {why}", f"      {here} {words}"))]
 
 
 def typed() -> str:

@@ -23,7 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="recorded footage to events, as fast as possible",
         description="Every frame that `fps` selects from the configured files, none dropped. Same input, config and plan: same bytes out.",
     )
-    parser.add_argument("--config", "-c", type=Path, required=True, metavar="FILE", help="device.toml whose cameras are files")
+    parser.add_argument("--config", "-c", type=Path, required=True, metavar="FILE", help="device.toml whose cameras are files or simulated streets")
     parser.add_argument("--out", "-o", default="-", metavar="FILE", help="events as JSON lines; - is standard output (default)")
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="override one key (repeatable)")
     parser.add_argument("--start", metavar="TIME", help="RFC 3339 time of the first frame (default: what the file says, else 1970)")
@@ -31,6 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--annotate", type=Path, metavar="OUT.mp4", help="the pictures with boxes, ids and counts, on this machine; of several cameras OUT-NAME.mp4"
     )
+    parser.add_argument("--truth", type=Path, metavar="DIR", help="what really happened, as evaluation reads it; of sim: sources only")
     parser.add_argument("--record", type=Path, metavar="DIR", help="write detections and tracks as JSON lines, no pixels")
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object on standard error")
     parser.set_defaults(run=run)
@@ -41,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
     from edge_runtime.runtime import logs
     from edge_runtime.runtime.replay import Extras, Replay
 
-    job = Replay(args.config, args.set, Extras(start=args.start, frames=args.frames, annotate=args.annotate, record=args.record))
+    extras = Extras(start=args.start, frames=args.frames, annotate=args.annotate, record=args.record, truth=args.truth)
+    job = Replay(args.config, args.set, extras)
     logs.set_up(job.config.log.format, job.config.log.level)
     try:
         with _opened(args.out) as out, _progress(enabled=sys.stderr.isatty() and not args.json) as tell:

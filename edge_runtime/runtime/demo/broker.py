@@ -100,8 +100,12 @@ class EmbeddedBroker:
         await broker.start()
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            try:
                 await broker.stream_connected(reader, writer, _LISTENER)
+            except (ConnectionError, asyncio.CancelledError):
+                pass  # gone, or we end
+            finally:
+                writer.close()  # amqtt leaves open what never became a session
 
         server = await asyncio.start_server(connected, sock=listening)
         self._ready.set()
@@ -117,7 +121,7 @@ class EmbeddedBroker:
             task.cancel()
         if left:
             loop.run_until_complete(asyncio.wait(left, timeout=FAREWELL_S))
-        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(asyncio.sleep(0))  # connections that were closed just now say so in the next turn
         loop.close()
 
 

@@ -175,13 +175,28 @@ def _labels(sums: Counter[tuple[str, str, str]], line: str, way: str, less: Coun
 
 
 def _unseen(counted: Ledger, true: Ledger, span: tuple[float, float]) -> list[Crossing]:
-    """True crossings at the ends of `span` that no counted one stands for; the nearest in time is taken first."""
+    """True crossings at the ends of `span` that no counted one stands for. Whoever was counted as what it is goes first, the nearest in time."""
     free = counted.at_the_ends(*span, EDGE_S + MATCH_S)
-    unseen = []
-    for body in sorted(true.at_the_ends(*span, EDGE_S), key=lambda each: each.at_s):
-        near = [each for each in free if each[:2] == body[:2] and abs(each.at_s - body.at_s) <= MATCH_S]
-        if not near:
-            unseen.append(body)
-            continue
-        free.remove(min(near, key=lambda each: (group_of(each.label) != group_of(body.label), abs(each.at_s - body.at_s))))
+    unseen = sorted(true.at_the_ends(*span, EDGE_S), key=lambda each: each.at_s)
+    for alike in (_label_of, _group_of, _anything):
+        left = []
+        for body in unseen:
+            near = [each for each in free if each[:2] == body[:2] and alike(each) == alike(body) and abs(each.at_s - body.at_s) <= MATCH_S]
+            if near:
+                free.remove(min(near, key=lambda each: abs(each.at_s - body.at_s)))
+            else:
+                left.append(body)
+        unseen = left
     return unseen
+
+
+def _label_of(crossing: Crossing) -> str:
+    return crossing.label
+
+
+def _group_of(crossing: Crossing) -> str:
+    return group_of(crossing.label)
+
+
+def _anything(_: Crossing) -> str:
+    return ""
