@@ -72,9 +72,10 @@ def run(args: argparse.Namespace) -> int:
 def _show(options: DemoOptions, view: View, args: argparse.Namespace, seconds: float | None) -> int:
     from edge_runtime.runtime.demo.show import Demo
 
-    with Demo(options, port=args.port, frames=args.frames) as demo:
+    with _stopping() as stop, Demo(options, port=args.port, frames=args.frames) as demo:
         demo.start()
-        with _stopping() as stop, view.running(demo, seconds):
+        stop.patient = True
+        with view.running(demo, seconds):
             end_s = time.monotonic() + (seconds or float("inf"))
             while not (stop.asked or demo.over or time.monotonic() >= end_s):
                 demo.turn(TURN_S)
@@ -100,16 +101,17 @@ def _write(options: DemoOptions, file: Path) -> int:
 
 
 class _Stop:
+    patient = False  # there is something to sum up
     asked = False
 
 
 @contextmanager
 def _stopping() -> Iterator[_Stop]:
-    """Ctrl-C and SIGTERM ask for an end with a summary; asked again, the end is cut short."""
+    """Ctrl-C and SIGTERM ask for an end with a summary, once there is one; asked before, or again, they end it at once."""
     stop = _Stop()
 
     def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a signal handler
-        if stop.asked:
+        if stop.asked or not stop.patient:
             raise KeyboardInterrupt
         stop.asked = True
 

@@ -42,6 +42,7 @@ class View:
         self.setup_s = 0.0
         self._shown_s = 0.0
         self._counting = False
+        self._warned: tuple[str, ...] = ()
         self._demo: Demo
 
     def prepare(self) -> None:
@@ -70,6 +71,10 @@ class View:
         if not self._counting and sight.first_count_s is not None:
             self._counting = True
             self.say(f"first count after {sight.first_count_s:.1f} s")
+        for warning in sight.warnings:
+            if warning not in self._warned:
+                self.say(warning)
+        self._warned = sight.warnings
         if now_s - self._shown_s >= LINE_S:
             self._shown_s = now_s
             self.say(f"{sight.elapsed_s:5.0f} s  {rate_of(sight)}; {_sum_of(sight)}; spool {sight.health.spool_depth}; {sight.messages} messages")
