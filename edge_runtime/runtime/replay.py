@@ -45,6 +45,7 @@ class Extras:
     frames: int | None = None
     annotate: Path | None = None
     record: Path | None = None
+    truth: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ class Replay:
         loaded = load(config_file, overrides)
         require_sound(loaded)
         self.config = loaded.config
-        _require_footage(loaded)
         self._extras = extras or Extras()
+        _require_footage(loaded, truth=self._extras.truth is not None)
         self._start_wall_ns = _parse_time(self._extras.start) if self._extras.start else None
         self._inputs = (config_file.read_bytes(), *(text.encode() for text in overrides), repr((self._extras.start, self._extras.frames)).encode())
         self._plan = make_plan(self.config)
@@ -127,9 +128,8 @@ class Replay:
         for part in (*self._inputs, *(station.bundle.manifest.sha256.encode() for station in stations.values())):
             digest.update(part + b"\0")
         for camera in self.config.camera:
-            with _footage_of(camera).open("rb") as footage:
-                while block := footage.read(1 << 20):
-                    digest.update(block)
+            for block in _footage_of(camera):
+                digest.update(block)
         return digest.hexdigest()[:6]
 
 
@@ -143,7 +143,7 @@ def replay_camera(
     analysis = Analysis(camera, station.bundle.manifest.labels, station.bundle.manifest.identity)
     analysis.stream_fps = lambda: source.stats().stream_fps
     outlet.begin()
-    with _watcher(camera, analysis, station, extras) as watcher:
+    with _watcher(camera, analysis, station, extras) as watcher, _truth_kept(camera, source, extras, start_wall_ns):
         lane = Lane(
             camera,
             source,
@@ -212,6 +212,19 @@ def _watcher(camera: CameraConfig, analysis: Analysis, station: Station, extras:
         yield watcher
 
 
+@contextmanager
+def _truth_kept(camera: CameraConfig, source: Footage, extras: Extras, start_wall_ns: int | None) -> Iterator[None]:
+    if extras.truth is None:
+        yield
+        return
+    from edge_runtime.sources import Truthful
+    from edge_runtime.sources.sim.truthfiles import TruthFiles
+
+    assert isinstance(source, Truthful)  # `_require_footage` refused every other
+    with TruthFiles(extras.truth / camera.name, source, camera.fps, (camera.line, camera.zone), start_wall_ns or 0):
+        yield
+
+
 class Tally:
     """Passes events on and counts crossings, for the summary that people read. An output that refuses is `refusal`, not the lane's failure."""
 
@@ -243,25 +256,37 @@ class Tally:
         """Footage has no live watchers."""
 
 
-def _require_footage(loaded: Loaded) -> None:
-    from edge_runtime.sources import SourceSpec, is_live
+def _require_footage(loaded: Loaded, *, truth: bool) -> None:
+    from edge_runtime.sources import SourceSpec, is_live, is_simulated
 
     problems = []
     for index, camera in enumerate(loaded.config.camera):
         spec = SourceSpec.of(camera)
+        why = ""
         if is_live(spec.url):
+            why = "a replay reads files and simulated streets only; live cameras need `run`"
+        elif truth and not is_simulated(spec.url):
+            why = "nobody knows what really passed in footage: --truth is for sim: sources only"
+        if why:
             key = "source" if camera.substream is None else "substream"
-            problems.append(loaded.problem(("camera", index, key), "a replay reads files only; live cameras need `run`", shown=repr(spec.shown)))
+            problems.append(loaded.problem(("camera", index, key), why, shown=repr(spec.shown)))
     if not loaded.config.camera:
         problems.append(Problem(str(loaded.config.file), 0, "", "no [[camera]]: there is nothing to replay"))
     if problems:
         raise ConfigError(problems)
 
 
-def _footage_of(camera: CameraConfig) -> Path:
-    from edge_runtime.sources import SourceSpec, footage_path
+def _footage_of(camera: CameraConfig) -> Iterator[bytes]:
+    """All that decides what a camera's pictures are: the file, or what a street's URL asks for."""
+    from edge_runtime.sources import SourceSpec, footage_path, is_simulated, street_options
 
-    return footage_path(SourceSpec.of(camera).url)
+    url = SourceSpec.of(camera).url
+    if is_simulated(url):
+        yield repr(street_options(url)).encode()
+        return
+    with footage_path(url).open("rb") as footage:
+        while block := footage.read(1 << 20):
+            yield block
 
 
 def _parse_time(text: str) -> int:

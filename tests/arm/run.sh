@@ -4,9 +4,10 @@
 #   1 root      a Debian root of arm64, built once                                            root.sh
 #   2 install   every wheel for aarch64 from outside, and this tree's own wheel
 #   3 tests     the fast tests, inside
-#   4 footage   the same frames through the whole walk, here and inside; the crossings and counts must be equal
+#   4 street    the same simulated street drawn here and inside; the truth must be equal, and nearly every pixel
+#   5 footage   the same frames through the whole walk, here and inside; the crossings and counts must be equal
 #
-# Emulation proves that results are right; it says nothing about speed. Needs root on Debian, and the material for part 4.
+# Emulation proves that results are right; it says nothing about speed. Needs root on Debian, and the material for part 5.
 # Mounts are made in a namespace of their own: they end with it, however this ends.
 set -euo pipefail
 if [ "$(id -u)" = 0 ] && [ -z "${ARM_NAMESPACE:-}" ]; then ARM_NAMESPACE=1 exec unshare --mount --propagation private "$0" "$@"; fi
@@ -66,11 +67,20 @@ replay_both() {
     "$python" tests/arm/footage.py compare "$case"
 }
 
+draw_both() {
+    local street=$root/opt/street
+    rm -rf "$street"
+    "$python" tests/arm/street.py draw "$street" "$frames" --out here
+    inside python3 /opt/project/tests/arm/street.py draw /opt/street "$frames" --out inside
+    "$python" tests/arm/street.py compare "$street"
+}
+
 exec 9>.cache/arm.lock
 flock -n 9 || { echo "test-arm: another run is under way in this folder" >&2; exit 1; }
 step "root" tests/arm/root.sh "$root"
 step "install" install_wheels
 step "tests" run_tests
+step "street" draw_both
 if [ -d "$material" ]; then
     step "footage" replay_both
 else

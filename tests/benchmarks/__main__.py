@@ -3,6 +3,7 @@
     stages      what each stage of the walk costs, alone on one thread
     walk        limit · usual script (three ways) · replay, in turns: A B C D E, A B C D E …
     kernels     planes to tensor, and outputs to boxes, against what people write, in turns
+    drawing     a simulated street, against decoding the same pictures
     start       --help, and the package's import
     daemon      start to ready, and memory with one live camera
 
@@ -23,7 +24,7 @@ from typing import Any
 from edge_runtime.config.schema import CameraConfig
 from edge_runtime.runtime import measure
 from edge_runtime.runtime.measure import Spread, alternate
-from tests.benchmarks import footprint, prepare, process
+from tests.benchmarks import drawing, footprint, prepare, process
 from tests.benchmarks.street import LINE, Street, street
 from tests.benchmarks.table import Row, Section, show, write
 
@@ -109,6 +110,11 @@ def kernels(place: Street, rounds: int) -> Section:
     return Section("kernels", "CPU on one thread, in turns with the usual ways", rows)
 
 
+def drawn(place: Street, rounds: int) -> Section:
+    """What the simulated street costs."""
+    return drawing.section(place.folder, rounds)
+
+
 def start(place: Street, rounds: int) -> Section:
     """What a person at a prompt waits for."""
     runs = alternate(rounds, lambda: process.run(["-m", "edge_runtime", "--help"]), lambda: process.run(["-c", "import edge_runtime"]))
@@ -124,7 +130,14 @@ def daemon(place: Street, rounds: int) -> Section:
     return footprint.section(place, rounds)
 
 
-SECTIONS: dict[str, Callable[[Street, int], Section]] = {"stages": stages, "walk": walk, "kernels": kernels, "start": start, "daemon": daemon}
+SECTIONS: dict[str, Callable[[Street, int], Section]] = {
+    "stages": stages,
+    "walk": walk,
+    "kernels": kernels,
+    "drawing": drawn,
+    "start": start,
+    "daemon": daemon,
+}
 
 
 def _camera(place: Street) -> CameraConfig:
