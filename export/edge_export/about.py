@@ -168,7 +168,12 @@ class _Reader:
 
     def _texts(self, where: str, table: Mapping[str, Any], key: str, least: int = 0) -> tuple[str, ...]:
         value = table.get(key, [])
-        if isinstance(value, list) and len(value) >= least and all(isinstance(each, str) and each for each in value) and len(set(value)) == len(value):
+        if (
+            isinstance(value, list)
+            and len(value) >= least
+            and all(isinstance(each, str) and each for each in value)
+            and len(set(value)) == len(value)
+        ):
             return tuple(value)
         self._wrong(where, key, value, "a list of different texts")
         return ()
@@ -190,7 +195,7 @@ class _Reader:
         value = table.get(key)
         fits = isinstance(value, list) and len(value) == 3
         if fits and all(isinstance(each, (int, float)) and not isinstance(each, bool) and each >= low for each in value or ()):
-            red, green, blue = value or ()
-            return float(red), float(green), float(blue)
+            first, second, third = [float(each) for each in value or ()]
+            return first, second, third
         self._wrong("input", key, value, "three numbers")
         return (1.0, 1.0, 1.0)

@@ -1,11 +1,11 @@
 """The command line: `edge-export VERB`. Nothing heavy is imported before a verb runs, so that --help answers at once.
 
-    train      street images and the simulated street ─► network.keras, training.jsonl
-    convert    network.keras ─► model.onnx
-    parity     network.keras against model.onnx and the device's own walk
-    bundle     network.keras ─► a whole bundle, if parity holds
-    evaluate   bundles on held-out pictures: AP, recall, speed, in one table
-    card       what is known of a bundle ─► MODEL_CARD.md and its figures
+train      street images and the simulated street ─► network.keras, training.jsonl
+convert    network.keras ─► model.onnx
+parity     network.keras against model.onnx and the device's own walk
+bundle     network.keras ─► a whole bundle, if parity holds
+evaluate   bundles on held-out pictures: AP, recall, speed, in one table
+card       what is known of a bundle ─► MODEL_CARD.md and its figures
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_bundle(verbs)
     _add_evaluate(verbs)
     card = verbs.add_parser("card", help="write MODEL_CARD.md and its figures from what lies in the bundle")
-    card.add_argument("bundle", type=Path, metavar="DIR", help="about.toml, parity.json, evaluation.json, recipe.toml, training.jsonl: as far as there")
+    card.add_argument(
+        "bundle", type=Path, metavar="DIR", help="about.toml, parity.json, evaluation.json, recipe.toml, training.jsonl: as far as there"
+    )
     card.set_defaults(run=_run("card"))
     return parser
 
@@ -89,9 +91,13 @@ def _add_parity(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _add_bundle(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = verbs.add_parser("bundle", help="convert, prove, and write a whole bundle", description="Writes nothing when parity is violated (exit 2).")
+    parser = verbs.add_parser(
+        "bundle", help="convert, prove, and write a whole bundle", description="Writes nothing when parity is violated (exit 2)."
+    )
     parser.add_argument("network", type=Path, metavar="NETWORK.keras")
-    parser.add_argument("--about", type=Path, required=True, metavar="FILE", help="about.toml: name, labels, what its pictures looked like in training")
+    parser.add_argument(
+        "--about", type=Path, required=True, metavar="FILE", help="about.toml: name, labels, what its pictures looked like in training"
+    )
     parser.add_argument("--licence-file", type=Path, required=True, metavar="FILE", help="text of the model's licence")
     parser.add_argument("--out", "-o", type=Path, required=True, metavar="DIR", help="the bundle's folder; other files in it are kept")
     parser.add_argument("--force", action="store_true", help="replace a bundle that is in DIR already")
@@ -100,7 +106,9 @@ def _add_bundle(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _add_evaluate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = verbs.add_parser("evaluate", help="AP, recall and speed of bundles, in one table", description="Every bundle goes through the device's walk.")
+    parser = verbs.add_parser(
+        "evaluate", help="AP, recall and speed of bundles, in one table", description="Every bundle goes through the device's walk."
+    )
     parser.add_argument("bundle", type=Path, metavar="DIR", help="the bundle that is judged")
     parser.add_argument("--against", type=Path, action="append", default=[], metavar="DIR|ONNX", help="another one beside it, on the same pictures")
     parser.add_argument("--data", type=Path, metavar="DIR", help="held-out street images (holdout.json)")

@@ -1,6 +1,7 @@
 """The training framework, met in one place: imported late, kept quiet, never asked to train here.
 
-Keras 3 on TensorFlow. A network of the YOLOX kind takes [N, height, width, 3] float32 and gives [N, anchors, 5 + classes] (edge_runtime/decode/yolox.py).
+Keras 3 on TensorFlow. A network of the YOLOX kind takes [N, height, width, 3] float32 and gives [N, anchors, 5 + classes]
+(edge_runtime/decode/yolox.py).
 """
 
 from __future__ import annotations

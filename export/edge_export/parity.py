@@ -3,11 +3,15 @@
     same tensor      framework ───────────────────────────── ONNX Runtime                     raw outputs, largest difference
     same picture     plain.py, framework, plain decoding ─── the device's own walk            boxes in pixels, scores
     same I420        plain.py, framework, plain decoding ─── the device's walk from planes    the same
-    same I420        usual script: colours, then resizing ── the device's walk from planes    nearly the same, see USUAL
+    same I420        usual script: colours, then resizing ── the device's walk from planes    shown, no limit
 
 The device's walk is the runtime's: Preprocessor as *manifest.toml* says, a session opened as the daemon opens it, the family's decoder. The
 framework's side follows *about.toml*, which says what the network was trained on, through arithmetic of its own. A manifest that is wrong in colour
 order, padding, alignment or scale therefore cannot pass.
+
+The last row is no test of a model: the device resizes planes and makes colours of what is left (edge_runtime/prepare/planes.py), the usual script
+does it the other way round, and colour edges differ by a few levels. How far that moves boxes is a property of the network: for YOLOX-nano on 32
+street photographs, 416 detections, 95 % within 0.31 px and 0.004 of score.
 
 A detection without a partner is excused where the other side would have suppressed it or had it just below the floor; what is left may be nothing.
 """
@@ -16,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,13 +50,6 @@ class Limits:
     raw: float = 1e-4  # of outputs of the network
     box_px: float = 0.5  # pixels of the picture
     score: float = 1e-3
-    share: float = 1.0  # of the detections that must keep to it
-
-
-USUAL = Limits(score=0.01, share=0.95)
-"""The device resizes planes and makes colours of what is left (edge_runtime/prepare/planes.py); the usual script does it the other way round. Colour
-edges then differ by a few levels, which moves boxes by 0.03 px in the middle, and now and then decides which of two nearly equal boxes stays. Measured
-with YOLOX-nano on 32 street photographs, 416 detections: 95 % within 0.31 px and 0.004 of score, 99 % within 0.9 px and 0.007."""
 
 
 @dataclass(slots=True)
@@ -62,6 +58,7 @@ class Compared:
 
     what: str
     limits: Limits
+    binding: bool = True  # whether anything beyond the limits is a problem, or only shown
     detections: int = 0  # compared one by one
     excused: int = 0  # at the floor, or suppressed there
     missing: int = 0  # on one side only
@@ -75,20 +72,22 @@ class Compared:
             "detections": self.detections,
             "excused": self.excused,
             "missing": self.missing,
-            "limits": {"box_px": self.limits.box_px, "score": self.limits.score, "share": self.limits.share},
+            "limits": {"box_px": self.limits.box_px, "score": self.limits.score} if self.binding else None,
             "median_p99_max": worst,
         }
 
     def problems(self) -> list[str]:
         """What is beyond the limits, in words."""
+        if not self.binding:
+            return []
         found = []
         if self.detections < LEAST_DETECTIONS:
             found.append(f"{self.what}: {self.detections} detections to compare, {LEAST_DETECTIONS} are needed: give pictures with more road users")
-        if self.missing > (1 - self.limits.share) * self.detections:
+        if self.missing:
             found.append(f"{self.what}: {self.missing} detections have no partner on the other side, {self.detections} have one")
         for (key, values), limit, unit in zip(self._series(), (self.limits.box_px, self.limits.score), (" px", ""), strict=True):
-            if values and not (reached := float(np.quantile(values, self.limits.share))) <= limit:
-                found.append(f"{self.what}: {key.removesuffix('_px')} differs by {reached:.3g}{unit}, {limit:g} at most")
+            if values and not max(values) <= limit:
+                found.append(f"{self.what}: {key.removesuffix('_px')} differs by {max(values):.3g}{unit}, {limit:g} at most")
         return found
 
     def _series(self) -> tuple[tuple[str, list[float]], ...]:
@@ -132,7 +131,11 @@ def prove(subject: Subject, pictures: Iterable[tuple[str, Picture]], count: int,
     limits = limits or Limits()
     device = _Device(subject.data, subject.manifest)
     framework = _Framework(subject)
-    rows = [Compared("device, from BGR", limits), Compared("device, from I420", limits), Compared("device, against the usual script", USUAL)]
+    rows = [
+        Compared("device, from BGR", limits),
+        Compared("device, from I420", limits),
+        Compared("device, against the usual script", limits, binding=False),
+    ]
     iou = subject.about.thresholds.iou
     largest, total, values = 0.0, 0.0, 0
     for _, picture in pictures:
@@ -219,5 +222,3 @@ def bgr_frame(picture: Picture) -> Frame:
 def planes_frame(planes: Sequence[NDArray[np.uint8]]) -> Frame:
     """I420 planes as a decoder would hand them over."""
     return Frame(_STAMP, tuple(planes), PixelFormat.YUV420P, _COLOR, Size(planes[0].shape[1], planes[0].shape[0]))
-
-

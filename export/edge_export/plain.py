@@ -1,4 +1,4 @@
-"""The framework's side of a comparison, written a second time: plain NumPy in double precision, one step after the other, nothing shared with the device.
+"""The framework's side of a comparison, written a second time: plain NumPy, double precision, nothing shared with the device.
 
     picture (BGR) ─► bilinear ─► letterbox | stretch ─► channel order, scale, mean, std ─► [1, 3, h, w]
     [1, A, 5 + C] ─► cells to pixels ─► suppression ─► boxes in pixels of the picture
@@ -42,7 +42,7 @@ class Found:
 
 
 def place(picture: NDArray[Any], image: ImageInput) -> Placed:
-    """A BGR picture [h, w, 3] (any real type, 0–255) as the network saw pictures in training. Raises ValueError for a crop: no network here uses one."""
+    """A BGR picture [h, w, 3] (any real type, 0–255) as the network saw pictures in training. Raises ValueError for a crop."""
     size = Size(picture.shape[1], picture.shape[0])
     return _laid(bilinear(picture, content_size(size, image)), size, image)
 

@@ -33,9 +33,8 @@ def parity(report: Report) -> None:
     raw = report.as_json()["raw"]
     table.add_row("raw outputs", "", f"mean {raw['mean']:.1e}", "", f"{raw['largest']:.1e}", f"{raw['limit']:g}", "", "")
     for row in report.as_json()["device"]:
-        share = row["limits"]["share"]
         for key, unit in (("box_px", "boxes, px"), ("score", "scores")):
-            limit = f"{row['limits'][key]:g}" + ("" if share == 1 else f" for {share:.0%}")
+            limit = f"{row['limits'][key]:g}" if row["limits"] else "(shown)"
             numbers = [f"{value:.2g}" for value in row["median_p99_max"][key]]
             counts = [str(row[each]) for each in ("excused", "missing")] if key == "box_px" else ["", ""]
             table.add_row(f"{row['what']}: {unit}", str(row["detections"]), *numbers, limit, *counts)

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from edge_export.framework import Network, load_network
 
+from edge_export.framework import Network, load_network
 from tests import tiny
 
 ROOT = Path(__file__).resolve().parent.parent.parent

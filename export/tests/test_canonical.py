@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from edge_export.canonical import fold_normalisation, put_in_order
 from onnx import TensorProto, helper, numpy_helper
+
+from edge_export.canonical import fold_normalisation, put_in_order
 
 
 def graph_with(tail: list[onnx.NodeProto], constants: dict[str, np.ndarray], group: int = 1) -> onnx.ModelProto:
@@ -99,7 +100,9 @@ def test_order_does_not_depend_on_how_the_graph_was_written() -> None:
 
 
 def test_order_refuses_graphs_inside_graphs() -> None:
-    branch = helper.make_graph([helper.make_node("Identity", ["conv"], ["z"])], "b", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)])
+    branch = helper.make_graph(
+        [helper.make_node("Identity", ["conv"], ["z"])], "b", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)]
+    )
     model = graph_with([helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)], {"c": np.array(True)})
     with pytest.raises(ValueError, match="graph of its own"):
         put_in_order(model.graph, {"x": "images", "y": "output"})

@@ -11,13 +11,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+
 from edge_export.convert import Conversion, convert
 from edge_export.errors import ExportError
 from edge_export.framework import Network, load_network
 from edge_runtime.infer.anatomy import describe
 from edge_runtime.infer.safety import parse_model
 from edge_runtime.types import Size
-
 from tests import tiny
 
 
@@ -72,7 +72,7 @@ def test_convert_gives_the_same_bytes_in_another_process(keras_file: Path, made:
 def test_convert_names_nothing_of_this_machine(made: Conversion) -> None:
     model = onnx.load_model_from_string(made.data)
     names = {name for node in model.graph.node for name in (node.name, *node.input, *node.output)}
-    assert all(name in ("images", "output") or name[0] in "ncv" and name[1:].isdecimal() for name in names)
+    assert all(name in ("images", "output") or (name[0] in "ncv" and name[1:].isdecimal()) for name in names)
     assert not model.metadata_props
 
 

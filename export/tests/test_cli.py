@@ -1,0 +1,44 @@
+"""The command line: quick help, and plain refusals."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_export.cli import build_parser, main
+
+HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numba", "cv2", "matplotlib", "rich", "numpy"}
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = "import sys, edge_export.cli as cli; cli.build_parser().format_help(); print(*sorted(m.split('.')[0] for m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert set(done.stdout.split()) & HEAVY == set()
+
+
+@pytest.mark.parametrize("verb", ["train", "convert", "parity", "bundle", "evaluate", "card"])
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([verb, "--help"])
+    assert left.value.code == 0
+    assert "usage: edge-export" in capsys.readouterr().out
+    assert verb in build_parser().format_help()
+
+
+def test_no_verb_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "VERB" in capsys.readouterr().out
+
+
+def test_convert_through_the_command_line(keras_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "new" / "model.onnx"
+    assert main(["convert", str(keras_file), "--out", str(out)]) == 0
+    assert "operators" in capsys.readouterr().out
+    assert [file.name for file in out.parent.iterdir()] == ["model.onnx"]
+    assert main(["convert", str(keras_file), "--out", str(out)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert main(["convert", str(tmp_path / "absent.keras"), "--out", str(tmp_path / "x.onnx")]) == 2
+    assert "no such file" in capsys.readouterr().err
