@@ -1,0 +1,341 @@
+"""Vehicles and bicycles: each follows whoever leads it, obeys its light, and enters what it shares with others only when that is free.
+
+                 tail            front   committed
+      ───────────▐███████████████▌·······│────────── along the route, m
+                                  ◄──────► too near to stop before: taken already, as its body is
+
+Following is the Intelligent Driver Model (Treiber, Hennecke and Helbing, Phys. Rev. E 62, 2000). A zone (see `conflicts.py`) belongs to whoever is
+committed to it and has not left it; who could still stop waits before it. So bodies never meet, whatever the others do. Everybody decides five times
+a second, one after the other, and keeps that acceleration in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from random import Random
+
+from edge_runtime.sources.sim.conflicts import Meetings, Zone
+from edge_runtime.sources.sim.fleet import BREEDS, Breed, Person, born
+from edge_runtime.sources.sim.network import Entry, Network, Route
+from edge_runtime.sources.sim.street import RoadUser
+
+STEP_S = 0.2  # between decisions
+
+_FIRM_MPS2 = 3.0  # at most, to stop at an amber light or before a zone
+_HARD_MPS2 = 8.0
+_STAND_M = 0.4  # before a place where it has to stop
+_GAP_S = 1.0  # between leaving a zone and the arrival of who has priority
+_PATIENCE_S = 8.0  # then it takes its turn among those who have priority
+_LONG = ("bus", "truck")
+
+Pedestrian = tuple[float, float]  # where across a crossing, and how fast towards higher numbers
+
+
+class Vehicle:
+    """One that moves along a route."""
+
+    __slots__ = ("acceleration", "aside_m", "breed", "committed_m", "front_m", "number", "person", "route", "speed_mps", "waited_s")
+
+    def __init__(self, person: Person, number: int, route: Route, front_m: float, speed_mps: float) -> None:
+        self.person = person
+        self.breed: Breed = BREEDS[person.kind]
+        self.number = number  # of its route
+        self.route = route
+        self.front_m = front_m
+        self.speed_mps = speed_mps
+        self.acceleration = 0.0
+        self.committed_m = front_m
+        self.waited_s = 0.0
+        least, most = self.breed.aside_m
+        self.aside_m = least + (most - least) * person.aside
+
+    @property
+    def tail_m(self) -> float:
+        return self.front_m - self.person.length_m
+
+    def later(self, dt: float) -> tuple[float, float]:
+        """Where its front is, and how fast it is, `dt` after its last decision."""
+        speed = self.speed_mps + self.acceleration * dt
+        if speed <= 0.0:
+            stop = 0.0 if self.acceleration >= 0.0 else self.speed_mps * self.speed_mps / (-2.0 * self.acceleration)
+            return self.front_m + stop, 0.0
+        return self.front_m + (self.speed_mps + speed) * 0.5 * dt, speed
+
+
+class Traffic:
+    """All vehicles of one world."""
+
+    def __init__(self, network: Network, known: Sequence[Meetings], seed: int, density: float) -> None:
+        """`known`: the meetings of the network's routes."""
+        self._routes = network.routes
+        self._meetings = known
+        self._on: list[list[Vehicle]] = [[] for _ in network.routes]  # foremost first
+        self._sources = [_Source(entry, network, seed, density) for entry in network.entries]
+        self._colors: Mapping[str, str] = {}
+        self._on_foot: Sequence[Sequence[Pedestrian]] = [() for _ in network.crossings]
+
+    def __len__(self) -> int:
+        return sum(len(line) for line in self._on)
+
+    def decide(self, colors: Mapping[str, str], on_foot: Sequence[Sequence[Pedestrian]]) -> None:
+        """Everybody looks and settles on an acceleration. `on_foot`: by crossing, who is on it or about to step on it."""
+        self._colors, self._on_foot = colors, on_foot
+        for line in self._on:
+            for place, vehicle in enumerate(line):
+                self._settle(vehicle, line[place - 1] if place else None)
+
+    def move(self, now_s: float, next_id: int) -> int:
+        """One step on; who has arrived is gone, who has come stands at its entry. The next free id."""
+        for number, line in enumerate(self._on):
+            for vehicle in line:
+                vehicle.front_m, vehicle.speed_mps = vehicle.later(STEP_S)
+            while line and line[0].tail_m > self._routes[number].path.length_m:
+                line.pop(0)
+        for source in self._sources:
+            next_id = source.admit(self._on, now_s, next_id)
+        return next_id
+
+    def taken(self, crossing: int) -> list[tuple[float, float]]:
+        """Where vehicles hold a crossing: the place across it, and how far to either side."""
+        held = []
+        for number, met in enumerate(self._meetings):
+            for zone in met.zones:
+                if zone.on_foot and zone.other == crossing and _held(self._on[number], zone.enter_m, zone.leave_m):
+                    held.append((zone.at, zone.reach_m))
+        return held
+
+    def arrivals(self, crossing: int) -> list[tuple[float, float, float]]:
+        """Who comes towards a crossing: the place across it, how far to either side, and the seconds until then."""
+        coming = []
+        for number, met in enumerate(self._meetings):
+            for zone in met.zones:
+                if zone.on_foot and zone.other == crossing:
+                    for vehicle in self._on[number]:
+                        if vehicle.tail_m < zone.leave_m:
+                            left = max(0.0, zone.enter_m - vehicle.front_m)
+                            coming.append((zone.at, zone.reach_m, left / max(vehicle.speed_mps, 1.0)))
+        return coming
+
+    def users(self, dt: float) -> list[RoadUser]:
+        """Everybody, `dt` after the last decision."""
+        return [_seen(vehicle, dt) for line in self._on for vehicle in line]
+
+    # -- deciding -----------------------------------------------------------------------------------------------------------
+
+    def _settle(self, vehicle: Vehicle, ahead: Vehicle | None) -> None:
+        breed, speed = vehicle.breed, vehicle.speed_mps
+        wish = _wish(vehicle)
+        ratio = speed / wish
+        free = breed.gain_mps2 * (1.0 - ratio * ratio * ratio * ratio)
+        chosen = max(free, -2.5)
+        gap, pace = self._leader(vehicle, ahead)
+        if gap < 90.0:
+            chosen = min(chosen, _follow(breed, free, speed, gap, pace, breed.space_m))
+        horizon = vehicle.front_m + speed * speed / 4.0 + speed * 0.6 + 4.0
+        stop = self._stop(vehicle, horizon)
+        if stop is not None:
+            left = stop - vehicle.front_m
+            chosen = min(chosen, _follow(breed, free, speed, left, 0.0, _STAND_M))
+            if speed * speed > 4.0 * left:  # 2 m/s² no longer suffice
+                chosen = min(chosen, -speed * speed / (2.0 * max(left - 0.05, 0.05)))
+        vehicle.acceleration = max(chosen, -_HARD_MPS2)
+        after = max(0.0, speed + max(vehicle.acceleration, 0.0) * STEP_S)
+        committed = vehicle.front_m + after * STEP_S + after * after / (2.0 * _FIRM_MPS2) + 0.3
+        vehicle.committed_m = max(vehicle.front_m, committed if stop is None else min(committed, stop))
+        vehicle.waited_s = vehicle.waited_s + STEP_S if speed < 0.5 else 0.0
+
+    def _leader(self, vehicle: Vehicle, ahead: Vehicle | None) -> tuple[float, float]:
+        """The gap to the nearest tail ahead, and how fast it moves."""
+        front = vehicle.front_m
+        gap, pace = (1e9, 0.0) if ahead is None else (ahead.tail_m - front, ahead.speed_mps)
+        met = self._meetings[vehicle.number]
+        for other, until in met.parts:
+            for rival in reversed(self._on[other]):
+                if rival.front_m > front or (rival.front_m == front and rival.person.id < vehicle.person.id):
+                    if rival.tail_m < until and rival.tail_m - front < gap:
+                        gap, pace = rival.tail_m - front, rival.speed_mps
+                    break
+        for other, begin, theirs in met.joins:
+            for rival in reversed(self._on[other]):
+                place = rival.front_m - theirs
+                if place > 0.0 and place + begin > front:
+                    if place + begin - rival.person.length_m - front < gap:
+                        gap, pace = place + begin - rival.person.length_m - front, rival.speed_mps
+                    break
+        return gap, pace
+
+    def _stop(self, vehicle: Vehicle, horizon: float) -> float | None:
+        """How far along it has to stop, if it has to within the horizon."""
+        route = vehicle.route
+        if route.signal and vehicle.committed_m <= route.stop_m < horizon and not self._may_pass(vehicle):
+            return route.stop_m
+        zones = self._meetings[vehicle.number].zones
+        tail = vehicle.tail_m
+        for index, zone in enumerate(zones):
+            if zone.enter_m >= horizon + 16.0:
+                break
+            if zone.leave_m <= tail or zone.enter_m < vehicle.committed_m:
+                continue
+            if self._barred(vehicle, zone):
+                stop = _before(vehicle, zones, index)
+                return stop if stop < horizon else None
+        return None
+
+    def _may_pass(self, vehicle: Vehicle) -> bool:
+        color = self._colors[vehicle.route.signal]
+        if color == "amber":
+            left = vehicle.route.stop_m - vehicle.front_m
+            return vehicle.speed_mps * vehicle.speed_mps > 2.0 * _FIRM_MPS2 * max(left, 0.0)
+        return color == "green"
+
+    def _barred(self, vehicle: Vehicle, zone: Zone) -> bool:
+        way = zone.leave_m + vehicle.person.length_m - vehicle.front_m
+        clear_s = way / vehicle.speed_mps if vehicle.speed_mps > 4.0 else sqrt(way / 0.6)
+        if zone.on_foot:
+            return self._walked(zone, clear_s)
+        if _held(self._on[zone.other], zone.their_enter_m, zone.their_leave_m):
+            return True
+        if not zone.yields or vehicle.waited_s > _PATIENCE_S:
+            return False
+        return any(self._comes(rival, zone, clear_s + _GAP_S) for rival in self._on[zone.other])
+
+    def _comes(self, rival: Vehicle, zone: Zone, within_s: float) -> bool:
+        """Whether someone with priority will be in the zone before then."""
+        left = zone.their_enter_m - rival.front_m
+        if left < 0.0 or left > 70.0:
+            return False
+        route = rival.route
+        if route.signal and rival.committed_m <= route.stop_m and self._colors[route.signal] != "green":
+            return False
+        return left < rival.speed_mps * within_s + 0.5 * within_s * within_s * (1.0 if rival.speed_mps < 4.0 else 0.0)
+
+    def _walked(self, zone: Zone, within_s: float) -> bool:
+        """Whether anybody is on foot where the route crosses, or will be before the vehicle has gone."""
+        for at, speed in self._on_foot[zone.other]:
+            away = at - zone.at
+            if -zone.reach_m < away < zone.reach_m:
+                return True
+            left = -away - zone.reach_m if away < 0.0 else away - zone.reach_m
+            if speed * away < 0.0 and left < abs(speed) * within_s + 0.3:
+                return True
+        return False
+
+
+def _held(line: Sequence[Vehicle], enter_m: float, leave_m: float) -> bool:
+    return any(rival.committed_m > enter_m and rival.tail_m < leave_m for rival in line)
+
+
+def _before(vehicle: Vehicle, zones: Sequence[Zone], index: int) -> float:
+    """Where to stop for zone `index`: not within one before it that has to be kept clear."""
+    stop = zones[index].enter_m
+    for zone in reversed(zones[:index]):
+        if zone.keep_clear and zone.enter_m >= vehicle.committed_m and zone.leave_m + vehicle.person.length_m + 0.5 > stop:
+            stop = min(stop, zone.enter_m)
+    return stop
+
+
+def _wish(vehicle: Vehicle) -> float:
+    """The speed that it would have, were it alone."""
+    route = vehicle.route
+    wish = route.limit_mps * vehicle.person.pace
+    bend = route.bend
+    if bend is not None and vehicle.tail_m < bend.to_m:
+        left = bend.from_m - vehicle.front_m
+        wish = min(wish, sqrt(bend.speed_mps * bend.speed_mps + 3.0 * left) if left > 0.0 else bend.speed_mps)
+    return wish
+
+
+def _follow(breed: Breed, free: float, speed: float, gap: float, pace: float, space: float) -> float:
+    """IDM's answer to an obstacle that moves with `pace`."""
+    if gap < 0.25:
+        return -_HARD_MPS2
+    wanted = space + max(
+        0.0, speed * breed.headway_s * (1.0 if pace > 0.0 else 0.3) + speed * (speed - pace) / (2.0 * sqrt(breed.gain_mps2 * breed.ease_mps2))
+    )
+    return min(free, breed.gain_mps2) - breed.gain_mps2 * (wanted / gap) * (wanted / gap)
+
+
+def _seen(vehicle: Vehicle, dt: float) -> RoadUser:
+    person, route = vehicle.person, vehicle.route
+    front, speed = vehicle.later(dt)
+    ax, ay = route.path.at(front - 0.8 * person.length_m)
+    bx, by = route.path.at(front - 0.2 * person.length_m)
+    dx, dy = bx - ax, by - ay
+    length = sqrt(dx * dx + dy * dy)
+    hx, hy = dx / length, dy / length
+    turning = route.turn if route.bend and -40.0 < front - route.bend.from_m and vehicle.tail_m < route.bend.to_m else 0
+    lean = 0.0
+    if route.bend and person.kind in ("bicycle", "motorcycle") and route.bend.from_m < front - 0.5 * person.length_m < route.bend.to_m:
+        lean = route.turn * min(1.0, speed * speed / 40.0)
+    return RoadUser(
+        person.id,
+        person.kind,
+        (ax + bx) * 0.5 - hy * vehicle.aside_m,
+        (ay + by) * 0.5 + hx * vehicle.aside_m,
+        (hx, hy),
+        speed,
+        person.length_m,
+        person.width_m,
+        person.height_m,
+        person.style,
+        front,
+        vehicle.acceleration < -0.7 or speed < 0.2,
+        turning,
+        lean,
+    )
+
+
+class _Source:
+    """One entry: who comes next, and when. Gaps are those of a Poisson process; a street that is full makes them wait outside."""
+
+    def __init__(self, entry: Entry, network: Network, seed: int, density: float) -> None:
+        self._draw = Random(f"{seed}/{entry.lane}")
+        self._mean_s = 60.0 / (entry.per_minute * density)
+        self._entry = entry
+        routes = [(number, route) for number, route in enumerate(network.routes) if route.lane == entry.lane]
+        self._straight = [pair for pair in routes if pair[1].turn == 0]
+        self._turns = [pair for pair in routes if pair[1].turn != 0]
+        self._lane = [number for number, _ in routes]
+        self._due_s = self._mean_s * self._draw.random() * 0.5
+        self._next: tuple[Person, int, Route] | None = None
+
+    def admit(self, on: Sequence[list[Vehicle]], now_s: float, next_id: int) -> int:
+        if now_s < self._due_s:
+            return next_id
+        if self._next is None:
+            self._next = self._born(next_id)
+            next_id += 1
+        person, number, route = self._next
+        speed = route.limit_mps * person.pace
+        last = min((on[other][-1] for other in self._lane if on[other]), key=lambda vehicle: vehicle.tail_m, default=None)
+        if last is not None:
+            room = last.tail_m
+            if room < 3.0 + last.speed_mps * 0.8:
+                return next_id
+            speed = min(speed, last.speed_mps + room * 0.25)
+        on[number].append(Vehicle(person, number, route, 0.0, speed))
+        self._next = None
+        self._due_s = now_s + exponential(self._draw, self._mean_s)
+        return next_id
+
+    def _born(self, number: int) -> tuple[Person, int, Route]:
+        draw = self._draw
+        (kind,) = draw.choices([kind for kind, _ in self._entry.kinds], [weight for _, weight in self._entry.kinds])
+        turns = bool(self._turns) and draw.random() < self._entry.turning and kind not in _LONG
+        ways = self._turns if turns or not self._straight else self._straight
+        return (born(draw, number, kind), *ways[draw.randrange(len(ways))])
+
+
+def exponential(draw: Random, mean_s: float) -> float:
+    """An exponential gap: von Neumann's comparison method (1951), which needs no logarithm."""
+    whole = 0
+    while True:
+        first = last = draw.random()
+        count = 1
+        while (following := draw.random()) < last:
+            last = following
+            count += 1
+        if count % 2 == 1:
+            return mean_s * min(whole + first, 4.0)
+        whole += 1
