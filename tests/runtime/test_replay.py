@@ -185,7 +185,7 @@ def test_replay_whose_output_refuses_leaves_no_film_that_could_be_taken_for_a_wh
 
 
 def test_replay_of_a_live_camera_is_refused_by_name(config: Path) -> None:
-    with pytest.raises(ConfigError, match=r'"main".*files only'):
+    with pytest.raises(ConfigError, match=r'"main".*files and simulated streets only'):
         Replay(config, ("camera.main.source=rtsp://10.0.0.7/stream",))
 
 
