@@ -1,0 +1,264 @@
+"""What really happens at lines and in zones: judged by true boxes, tick by tick, so that the frames that are asked for do not matter.
+
+                     right of the line                A crossing: the straight way of a box's anchor between two ticks meets the line between its
+                    ╱                                 ends, within the picture. Standing on the first point and looking at the second, `forward`
+      ●────────────┼───────────● second               is from the left-hand side to the right-hand side as the picture shows it. Every passage
+    first    ·  ─ ─┼─ ─  ·                            counts, also that of one who comes back. Exactly on the line is the right-hand side.
+                   left of the line
+
+Written without the package's own counters, which are measured by it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.sources.sim.projection import Camera
+from edge_runtime.sources.sim.street import Moment, Point, RoadUser, View
+from edge_runtime.types import Size
+
+KEPT = 8192
+"""Crossings and stays in detail; sums are kept for ever."""
+
+_KMH = 3.6
+Array = NDArray[np.float64]
+Item = TypeVar("Item")
+
+
+class LineRule(Protocol):
+    """A counting line, of a scene or of a config: the latter may also have `units`, `size` and `anchor` (else "center")."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def points(self) -> tuple[Point, Point]: ...
+
+
+class ZoneRule(Protocol):
+    """A zone, of a scene or of a config: the latter may also have `units`, `size` and `anchor` (else "bottom")."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def polygon(self) -> tuple[Point, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """One passage of one road user over one line."""
+
+    line: str
+    direction: str  # forward | backward
+    id: int
+    kind: str
+    label: str
+    time_s: float
+    speed_kmh: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """One road user's time in one zone. `leave_s` is None while it lasts; `dwell_s` is up to the latest tick then."""
+
+    zone: str
+    id: int
+    kind: str
+    label: str
+    enter_s: float
+    leave_s: float | None
+    dwell_s: float
+
+
+class Record(Sequence[Item], Generic[Item]):
+    """All that has happened, by number from 0, of which the latest KEPT are at hand. One thread adds, any may read.
+
+    `record[n:]` is what came from number n on, as far as it is still kept; `len` counts all. Raises IndexError for one that is gone.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: deque[Item] = deque(maxlen=KEPT)
+        self._count = 0
+
+    def add(self, item: Item) -> None:
+        with self._lock:
+            self._kept.append(item)
+            self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, which: int) -> Item: ...
+    @overload
+    def __getitem__(self, which: slice) -> Sequence[Item]: ...
+    def __getitem__(self, which: int | slice) -> Item | Sequence[Item]:
+        with self._lock:
+            gone = self._count - len(self._kept)
+            if isinstance(which, slice):
+                numbers = range(self._count)[which]
+                if numbers.step == 1 and len(numbers) < 64:  # the news: no copy of all
+                    return [self._kept[number - gone] for number in numbers if number >= gone]
+                kept = list(self._kept)
+                return [kept[number - gone] for number in numbers if number >= gone]
+            number = range(self._count)[which]
+            if number < gone:
+                raise IndexError(f"number {number} is no longer kept: the oldest is {gone}")
+            return self._kept[number - gone]
+
+
+class TruthLog:
+    """Judges every tick of a world. One thread calls `watch`; everything else may be read from any thread."""
+
+    def __init__(self, view: View, size: Size, lines: Sequence[LineRule], zones: Sequence[ZoneRule]) -> None:
+        """`size`: of the picture. Raises ValueError for a line without length, and a zone with fewer than three corners."""
+        self.crossings: Record[Crossing] = Record()
+        self.stays: Record[Stay] = Record()  # those that have ended
+        self._camera = Camera(view, size)
+        self._size = size
+        self._lines = [_Line(rule, size) for rule in lines]
+        self._zones = [_Area(rule, size) for rule in zones]
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._staying: dict[tuple[str, int], Stay] = {}
+        self._before: dict[int, tuple[Point, Point]] = {}  # by user: its centre and bottom at the tick before
+        self._time_s = 0.0
+
+    @property
+    def counts(self) -> Mapping[tuple[str, str, str], int]:
+        """Crossings by (line, direction, label) so far: a copy."""
+        with self._lock:
+            return dict(self._counts)
+
+    @property
+    def staying(self) -> Sequence[Stay]:
+        """Who is in a zone now."""
+        with self._lock:
+            return tuple(self._staying.values())
+
+    def watch(self, moment: Moment) -> None:
+        """The next tick."""
+        users = self._in_sight(moment.users)
+        now = self._anchors(users)
+        since, self._time_s = self._time_s, moment.time_s
+        for line in self._lines:
+            for user in users:
+                before = self._before.get(user.id)
+                if before is not None:
+                    self._pass(line, user, before[line.which], now[user.id][line.which], (since, moment.time_s))
+        for area in self._zones:
+            inside = {user.id: user for user in users if self._shown(now[user.id][area.which]) and area.holds(now[user.id][area.which])}
+            self._attend(area.name, inside, moment.time_s)
+        self._before = now
+
+    # -- judging ------------------------------------------------------------------------------------------------------------
+
+    def _in_sight(self, users: Sequence[RoadUser]) -> list[RoadUser]:
+        """Those whose body may reach into the picture, or nearly so."""
+        if not users:
+            return []
+        middles = np.array([(user.x_m, user.y_m, user.height_m / 2) for user in users])
+        places, depths = self._camera.project(middles)
+        width, height = self._size
+        x, y = places[:, 0], places[:, 1]
+        near = (depths > 0.5) & (x > -0.5 * width) & (x < 1.5 * width) & (y > -0.5 * height) & (y < 1.5 * height)
+        return [user for user, here in zip(users, near.tolist(), strict=True) if here]
+
+    def _anchors(self, users: Sequence[RoadUser]) -> dict[int, tuple[Point, Point]]:
+        rows = self._camera.boxes(users).tolist()
+        return {
+            user.id: (((x1 + x2) / 2, (y1 + y2) / 2), ((x1 + x2) / 2, y2))
+            for user, (x1, y1, x2, y2) in zip(users, rows, strict=True)
+        }  # fmt: skip
+
+    def _shown(self, place: Point) -> bool:
+        return 0.0 <= place[0] < self._size.width and 0.0 <= place[1] < self._size.height
+
+    def _pass(self, line: _Line, user: RoadUser, before: Point, now: Point, span_s: tuple[float, float]) -> None:
+        was, here = line.depth(before), line.depth(now)
+        if (was < 0.0) == (here < 0.0):
+            return
+        part = was / (was - here)
+        meeting = (before[0] + part * (now[0] - before[0]), before[1] + part * (now[1] - before[1]))
+        if not (0.0 <= line.along(meeting) < 1.0 and self._shown(meeting)):
+            return
+        way = "forward" if was < 0.0 else "backward"
+        time_s = span_s[0] + part * (span_s[1] - span_s[0])
+        with self._lock:
+            self._counts[line.name, way, user.label] += 1
+        self.crossings.add(Crossing(line.name, way, user.id, user.kind, user.label, round(time_s, 4), round(user.speed_mps * _KMH, 2)))
+
+    def _attend(self, zone: str, inside: Mapping[int, RoadUser], time_s: float) -> None:
+        with self._lock:
+            known = {key[1]: stay for key, stay in self._staying.items() if key[0] == zone}
+            for number, stay in known.items():
+                dwell = round(time_s - stay.enter_s, 4)
+                if number in inside:
+                    self._staying[zone, number] = Stay(zone, number, stay.kind, stay.label, stay.enter_s, None, dwell)
+                else:
+                    del self._staying[zone, number]
+                    self.stays.add(Stay(zone, number, stay.kind, stay.label, stay.enter_s, round(time_s, 4), dwell))
+            for number, user in inside.items():
+                if number not in known:
+                    self._staying[zone, number] = Stay(zone, number, user.kind, user.label, round(time_s, 4), None, 0.0)
+
+
+def _which(rule: LineRule | ZoneRule, otherwise: str) -> int:
+    """0 for the centre of a box, 1 for the middle of its lower edge."""
+    return ("center", "bottom").index(getattr(rule, "anchor", otherwise))
+
+
+def _pixels(points: Sequence[Point], rule: LineRule | ZoneRule, size: Size) -> list[Point]:
+    if getattr(rule, "units", "fraction") == "px":
+        width, height = getattr(rule, "size", None) or size
+        points = [(x / width, y / height) for x, y in points]
+    return [(x * size.width, y * size.height) for x, y in points]
+
+
+class _Line:
+    """A line in pixels."""
+
+    def __init__(self, rule: LineRule, size: Size) -> None:
+        self.name = rule.name
+        self.which = _which(rule, "center")
+        (self._x, self._y), (x, y) = _pixels(rule.points, rule, size)
+        self._dx, self._dy = x - self._x, y - self._y
+        self._square = self._dx * self._dx + self._dy * self._dy
+        if not self._square > 0.0:
+            raise ValueError(f'line "{rule.name}": both ends are the same point')
+
+    def depth(self, place: Point) -> float:
+        """How far on its right-hand side, in its own lengths squared; below zero on its left."""
+        return self._dx * (place[1] - self._y) - self._dy * (place[0] - self._x)
+
+    def along(self, place: Point) -> float:
+        """Where beside it: 0 at its first point, 1 at its second."""
+        return (self._dx * (place[0] - self._x) + self._dy * (place[1] - self._y)) / self._square
+
+
+class _Area:
+    """A zone in pixels."""
+
+    def __init__(self, rule: ZoneRule, size: Size) -> None:
+        if len(rule.polygon) < 3:
+            raise ValueError(f'zone "{rule.name}": {len(rule.polygon)} corners, expected three or more')
+        self.name = rule.name
+        self.which = _which(rule, "bottom")
+        corners = _pixels(rule.polygon, rule, size)
+        self._edges = list(zip(corners, (*corners[1:], corners[0]), strict=True))
+
+    def holds(self, place: Point) -> bool:
+        """By the even-odd rule."""
+        x, y = place
+        odd = False
+        for (ax, ay), (bx, by) in self._edges:
+            if (ay > y) != (by > y) and x < ax + (y - ay) * (bx - ax) / (by - ay):
+                odd = not odd
+        return odd
