@@ -21,7 +21,7 @@ PACKAGE = ROOT / "edge_runtime"
 
 LAYERS = {
     0: {"types", "contracts", "manifest", "options", "errors", "clock"},
-    1: {"kernels", "prepare", "decode", "track", "analyse", "present"},
+    1: {"kernels", "prepare", "decode", "track", "analyse", "present", "evaluate"},
     2: {"sources", "infer", "deliver"},
     3: {"config", "runtime"},
     4: {"cli", "__main__"},
