@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.sources.spec import FrameSource
+
 if TYPE_CHECKING:
     from edge_runtime.analyse.line import LineOptions
     from edge_runtime.analyse.zone import ZoneOptions
-    from edge_runtime.sources.sim.truth import TruthLog
+    from edge_runtime.sources.sim.truth import LineRule, TruthLog, ZoneRule
     from edge_runtime.types import Size
 
 
@@ -39,11 +41,15 @@ class TrueFrame:
 
 
 @runtime_checkable
-class Truthful(Protocol):
+class Truthful(FrameSource, Protocol):
     """A source of pictures whose truth is known."""
 
     def judge(self, lines: Sequence[LineOptions], zones: Sequence[ZoneOptions], told: Callable[[TrueFrame], None] | None = None) -> None:
         """Keep truth from the next `open` on; without any line or zone, by those of the scene. `told` hears of each frame, in the reading thread."""
+
+    @property
+    def rules(self) -> tuple[Sequence[LineRule], Sequence[ZoneRule]]:
+        """The lines and zones that truth is judged by."""
 
     @property
     def truth(self) -> TruthLog | None:

@@ -57,10 +57,16 @@ def _gst(request: pytest.FixtureRequest) -> str:
     return "gst:videotestsrc is-live=true ! video/x-raw,format=I420,width=322,height=242,framerate=30/1"
 
 
+def _street(request: pytest.FixtureRequest) -> str:  # noqa: ARG001 - it needs nothing
+    return "sim:road?seed=1&size=322x180&seconds=1.5"
+
+
 CASES = {
     "file in replay": Case(make_footage, _file, footage=True, clocked=False),
     "file at its own pace": Case(make_source, _file, footage=True),
     "file in a loop": Case(make_source, lambda request: f"{_file(request)}?loop=1"),
+    "street in replay": Case(make_footage, _street, footage=True, clocked=False),
+    "street at its own pace": Case(make_source, _street),
     "rtsp in a child": Case(make_source, _camera_url),
     "rtsp in this process": Case(make_capture, _camera_url),
     "http in a child": Case(make_source, _web),

@@ -13,19 +13,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.sources.sim.options import SimOptions
-from edge_runtime.sources.sim.painter import Painter
 from edge_runtime.sources.sim.projection import Camera
 from edge_runtime.sources.sim.scenes import SCENES
-from edge_runtime.sources.sim.street import CountLine, Moment, View, Zone
-from edge_runtime.sources.sim.truth import TruthLog
+from edge_runtime.sources.sim.street import Moment, View
+from edge_runtime.sources.sim.truth import LineRule, TruthLog, ZoneRule
 from edge_runtime.sources.sim.world import TICK_S, World
 
+if TYPE_CHECKING:
+    from edge_runtime.sources.sim.painter import Painter
+
 _NS = 1_000_000_000
+_SAME_S = 1e-9  # a frame and a tick that are so close are at the same time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +51,8 @@ class Simulation:
         self,
         options: SimOptions,
         *,
-        lines: Sequence[CountLine] | None = None,
-        zones: Sequence[Zone] | None = None,
+        lines: Sequence[LineRule] | None = None,
+        zones: Sequence[ZoneRule] | None = None,
         view: View | None = None,
         truthful: bool = True,
     ) -> None:
@@ -65,13 +69,22 @@ class Simulation:
         )
         self._truthful = truthful
         self._world = World(scene, options.seed, options.density)
-        look = {name: value for name, value in (("shake", options.shake), ("noise", options.noise)) if value is not None}
-        self._painter = Painter(scene, options.size, options.weather, options.seed, view=view, **look)
+        self._drawn: Painter | None = None  # made for the first picture: who only wants to know what happens needs none
         self._ticks = 0  # how many truth has seen
+
+    @property
+    def _painter(self) -> Painter:
+        from edge_runtime.sources.sim.painter import Painter
+
+        if self._drawn is None:
+            options = self.options
+            look = {name: value for name, value in (("shake", options.shake), ("noise", options.noise)) if value is not None}
+            self._drawn = Painter(self.scene, options.size, options.weather, options.seed, view=self.camera.view, **look)
+        return self._drawn
 
     def moment(self, time_s: float) -> Moment:
         """Who is where at `time_s`, without a picture. Truth is complete up to then."""
-        while self._truthful and self._ticks * TICK_S <= time_s:
+        while self._truthful and self._ticks * TICK_S <= time_s + _SAME_S:
             self.truth.watch(self._world.moment(self._ticks * TICK_S))
             self._ticks += 1
         return self._world.moment(time_s)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edge_runtime.analyse.line import LineOptions
     from edge_runtime.analyse.zone import ZoneOptions
     from edge_runtime.sources.sim.simulation import Shot, Simulation
-    from edge_runtime.sources.sim.truth import TruthLog
+    from edge_runtime.sources.sim.truth import LineRule, TruthLog, ZoneRule
 
 _NS = 1_000_000_000
 _ASLEEP_NS = 2 * _NS  # later than this nobody is drawing slowly: the process was stopped, and the street waited for it
@@ -45,28 +45,36 @@ class _Street:
         self._options = options
         self._tally = Tally()
         self._simulation: Simulation | None = None
-        self._rules: tuple[Sequence[LineOptions], Sequence[ZoneOptions]] | None = None
+        self._asked: tuple[Sequence[LineOptions], Sequence[ZoneOptions]] | None = None
         self._told: Callable[[TrueFrame], None] | None = None
         self._cadence = Cadence(spec.fps)
         self._number = 0
 
     def judge(self, lines: Sequence[LineOptions], zones: Sequence[ZoneOptions], told: Callable[[TrueFrame], None] | None = None) -> None:
         """As `Truthful` says."""
-        self._rules = (tuple(lines), tuple(zones))
+        self._asked = (tuple(lines), tuple(zones))
         self._told = told
+
+    @property
+    def rules(self) -> tuple[Sequence[LineRule], Sequence[ZoneRule]]:
+        """As `Truthful` says."""
+        from edge_runtime.sources.sim.scenes import SCENES
+
+        scene = SCENES[self._options.scene]
+        return self._asked if self._asked and any(self._asked) else (scene.lines, scene.zones)
 
     @property
     def truth(self) -> TruthLog | None:
         """As `Truthful` says."""
         simulation = self._simulation
-        return None if simulation is None or self._rules is None else simulation.truth
+        return None if simulation is None or self._asked is None else simulation.truth
 
     def open(self) -> None:
         """Build the street and let it fill with traffic."""
         from edge_runtime.sources.sim.simulation import Simulation
 
-        lines, zones = self._rules or ((), ())
-        self._simulation = Simulation(self._options, lines=lines, zones=zones, truthful=self._rules is not None)
+        lines, zones = self.rules
+        self._simulation = Simulation(self._options, lines=lines, zones=zones, truthful=self._asked is not None)
         self._cadence = Cadence(self._spec.fps)
         self._number = 0
         self._tally.stream_fps = self._options.fps

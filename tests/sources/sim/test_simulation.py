@@ -1,0 +1,88 @@
+"""The facade: world, truth, camera and painter agree, and what happens does not depend on how it is looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime.sources.sim.options import SimOptions
+from edge_runtime.sources.sim.simulation import Simulation
+from edge_runtime.types import Size
+
+SMALL = SimOptions(scene="junction", seed=3, density=2.0, size=Size(320, 180), shake=0.0, noise=0.0)
+
+
+def places(simulation: Simulation, time_s: float) -> list[tuple[int, float, float]]:
+    return [(user.id, user.x_m, user.y_m) for user in simulation.moment(time_s).users]
+
+
+def test_what_happens_does_not_depend_on_which_moments_are_asked_for() -> None:
+    often, rarely = Simulation(SMALL), Simulation(SMALL, truthful=False)
+    for number in range(1, 130):
+        often.moment(number / 13)
+    assert places(often, 10.0) == places(rarely, 10.0)
+
+
+def test_truth_does_not_depend_on_how_often_somebody_looks() -> None:
+    often, rarely = Simulation(SMALL), Simulation(SMALL)
+    for number in range(601):
+        often.moment(number / 30)
+    rarely.moment(20.0)
+    assert list(often.truth.crossings) == list(rarely.truth.crossings)
+    assert len(often.truth.crossings) > 0, "twenty seconds of dense traffic cross something"
+
+
+def test_truth_stays_empty_when_nobody_wants_it() -> None:
+    simulation = Simulation(SMALL, truthful=False)
+    simulation.moment(20.0)
+    assert len(simulation.truth.crossings) == 0
+
+
+def test_picture_shows_its_users_where_their_boxes_are() -> None:
+    """Against a picture of the same street a moment later: what changed lies in boxes of then or now, but for lights and their shine."""
+    simulation = Simulation(SMALL)
+    before = simulation.shot(5.0)
+    after = simulation.shot(5.5)
+    changed = np.abs(after.picture.astype(int) - before.picture).max(axis=2) > 40
+    covered = np.zeros_like(changed)
+    for moment in (before.moment, after.moment):
+        for x1, y1, x2, y2 in simulation.boxes(moment):
+            covered[max(0, int(y1) - 6) : max(0, int(y2) + 7), max(0, int(x1) - 6) : max(0, int(x2) + 7)] = True
+    assert changed.sum() > 50, "half a second of dense traffic moves something"
+    assert (changed & covered).sum() > 0.8 * changed.sum()
+    assert covered.mean() < 0.7, "the boxes do not simply cover everything"
+
+
+def test_visibility_goes_with_the_moment_that_was_drawn() -> None:
+    simulation = Simulation(SMALL)
+    shot = simulation.shot(2.0)
+    visibility = simulation.visibility(shot.moment)
+    boxes = simulation.boxes(shot.moment)
+    outside = (boxes[:, 2] <= 0) | (boxes[:, 0] >= 320) | (boxes[:, 3] <= 0) | (boxes[:, 1] >= 180)
+    assert visibility.shape == (len(shot.moment.users),)
+    assert (visibility[outside] == 0).all()
+    assert visibility.max() > 0.8
+
+
+def test_write_makes_a_film_of_every_picture(tmp_path: Path) -> None:
+    import av
+
+    count = Simulation(SMALL, truthful=False).write(tmp_path / "street.mp4", 0.5)
+    assert count == 15
+    with av.open(str(tmp_path / "street.mp4")) as container:
+        pictures = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+    assert len(pictures) == 15
+    first = Simulation(SMALL, truthful=False).shot(0.0).picture
+    assert np.abs(pictures[0].astype(int) - first).mean() < 8
+
+
+@pytest.mark.parametrize("weather", ["day", "night-rain"])
+def test_shake_and_noise_change_pixels_and_nothing_else(weather: str) -> None:
+    calm = Simulation(SimOptions(scene="road", seed=4, weather=weather, size=Size(320, 180), shake=0.0, noise=0.0))
+    rough = Simulation(SimOptions(scene="road", seed=4, weather=weather, size=Size(320, 180), shake=2.0, noise=6.0))
+    a, b = calm.shot(3.0), rough.shot(3.0)
+    assert a.moment == b.moment
+    assert (calm.boxes(a.moment) == rough.boxes(b.moment)).all()
+    assert (a.picture != b.picture).mean() > 0.5
