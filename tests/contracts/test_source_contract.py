@@ -57,7 +57,7 @@ def _gst(request: pytest.FixtureRequest) -> str:
     return "gst:videotestsrc is-live=true ! video/x-raw,format=I420,width=322,height=242,framerate=30/1"
 
 
-def _street(request: pytest.FixtureRequest) -> str:  # noqa: ARG001 - it needs nothing
+def _street(request: pytest.FixtureRequest) -> str:
     return "sim:road?seed=1&size=322x180&seconds=1.5"
 
 
