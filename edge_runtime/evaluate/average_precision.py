@@ -65,7 +65,7 @@ def overlaps(a: NDArray[Any], b: NDArray[Any]) -> Real:
     shared = sides[..., 0] * sides[..., 1]
     areas = [np.prod(np.clip(each[..., 2:] - each[..., :2], 0, None), axis=-1) for each in (first, second)]
     union = areas[0] + areas[1] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0)
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0), np.float64)
 
 
 def judge(

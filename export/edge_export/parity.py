@@ -18,7 +18,7 @@ A detection without a partner is excused where the other side would have suppres
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,17 +27,14 @@ from numpy.typing import NDArray
 from edge_export.about import About
 from edge_export.framework import Network
 from edge_export.plain import Found, Placed, overlap, picture_of, place, place_planes, planes_of, yolox
-from edge_runtime.decode import CROSS_CLASS_IOU, Decoder, make_decoder
-from edge_runtime.infer.session import start_session
+from edge_export.walk import Walk, bgr_frame, planes_frame
+from edge_runtime.decode import CROSS_CLASS_IOU
 from edge_runtime.manifest import Manifest
-from edge_runtime.prepare.preprocess import Preprocessor
-from edge_runtime.types import ColorSpec, Frame, Json, Matrix, PixelFormat, Size, Stamp
+from edge_runtime.types import Detections, Json
 
 FLOOR = 0.1  # as low as tracking reads scores
 LEAST_DETECTIONS = 20  # fewer prove nothing about decoding
 _SUPPRESSED_NEARLY = 0.05  # overlaps this close to a limit may fall on either side of it
-_COLOR = ColorSpec(Matrix.BT601, full_range=False)
-_STAMP = Stamp("parity", 0, 0, 0)
 
 Picture = NDArray[np.uint8]
 Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -129,7 +126,7 @@ class Subject:
 def prove(subject: Subject, pictures: Iterable[tuple[str, Picture]], count: int, limits: Limits | None = None) -> Report:
     """Compare on `count` pictures (BGR, any size from 2×2). Raises BundleError when the device refuses the model or its manifest."""
     limits = limits or Limits()
-    device = _Device(subject.data, subject.manifest)
+    device = Walk(subject.data, subject.manifest, FLOOR)
     framework = _Framework(subject)
     rows = [
         Compared("device, from BGR", limits),
@@ -143,9 +140,9 @@ def prove(subject: Subject, pictures: Iterable[tuple[str, Picture]], count: int,
         placed = place(even, framework.image)
         difference = np.abs(framework.answer(placed.tensor).astype(np.float64) - device.answer(placed.tensor))
         largest, total, values = float(np.maximum(largest, difference.max())), total + float(difference.sum()), values + difference.size
-        compare(rows[0], framework.found(placed), device.found(bgr_frame(even)), iou)
+        compare(rows[0], framework.found(placed), _found(device.see(bgr_frame(even))), iou)
         planes = planes_of(even)
-        seen = device.found(planes_frame(planes))
+        seen = _found(device.see(planes_frame(planes)))
         compare(rows[1], framework.found(place_planes(planes, framework.image)), seen, iou)
         compare(rows[2], framework.found(place(picture_of(planes), framework.image)), seen, iou)
     return Report(count, limits.raw, largest, total / max(1, values), rows)
@@ -195,30 +192,5 @@ class _Framework:
         return yolox(self.answer(placed.tensor), placed, FLOOR, self._iou, CROSS_CLASS_IOU)
 
 
-class _Device:
-    """The walk of one frame on a device, without its threads."""
-
-    def __init__(self, data: bytes, manifest: Manifest) -> None:
-        self._session = start_session(data, manifest, ("cpu",), 1)
-        self._name = manifest.inputs[0].name
-        self._prepare = Preprocessor(manifest.inputs[0], ())
-        self._buffer = self._prepare.allocate()
-        self._decoder: Decoder = make_decoder(manifest, FLOOR, None)
-
-    def answer(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(self._session.run(None, {self._name: tensor})[0])
-
-    def found(self, frame: Frame) -> Found:
-        geometry = self._prepare(frame, self._buffer)
-        seen = self._decoder.decode(self._session.run(None, {self._name: self._buffer}), _STAMP, geometry)
-        return Found(seen.xyxy.astype(np.float64), seen.score.astype(np.float64), seen.label.astype(np.int64))
-
-
-def bgr_frame(picture: Picture) -> Frame:
-    """A BGR picture as a source would hand it over."""
-    return Frame(_STAMP, (picture,), PixelFormat.BGR24, _COLOR, Size(picture.shape[1], picture.shape[0]))
-
-
-def planes_frame(planes: Sequence[NDArray[np.uint8]]) -> Frame:
-    """I420 planes as a decoder would hand them over."""
-    return Frame(_STAMP, tuple(planes), PixelFormat.YUV420P, _COLOR, Size(planes[0].shape[1], planes[0].shape[0]))
+def _found(seen: Detections) -> Found:
+    return Found(seen.xyxy.astype(np.float64), seen.score.astype(np.float64), seen.label.astype(np.int64))
