@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edge_runtime.config.schema import Config, ModelConfig
+from edge_runtime.config.schema import CameraConfig, Config, ModelConfig
 from edge_runtime.infer.engine import EnginePlan
+from edge_runtime.sources import is_simulated
 from edge_runtime.types import Json
 
 MAX_WORKERS = 8
@@ -59,6 +60,10 @@ def usable_cores() -> int:
     return max(1, cores)
 
 
+def _is_drawn(camera: CameraConfig) -> bool:
+    return is_simulated(camera.source if camera.substream is None else camera.substream)
+
+
 def _engine(model: ModelConfig, share: int) -> EnginePlan:
     """`share` is this model's part of the cores. A provider that is no CPU runs one inference at a time."""
     alone = model.providers[0] != "cpu"
@@ -83,6 +88,8 @@ def _notes(config: Config, engines: Mapping[str, EnginePlan], cores: int) -> lis
     notes += [
         f'camera "{camera.name}" has no line and no zone: nothing is counted' for camera in config.camera if not camera.line and not camera.zone
     ]
+    notes += [f'camera "{camera.name}" is a simulated street: what it counts never happened' for camera in config.camera if _is_drawn(camera)]
+    notes += [f'sensor "{sensor.name}" publishes made-up numbers, to try out what lies behind it' for sensor in config.sensor]
     url = config.mqtt.url.lower()
     if config.mqtt.password is not None and url.startswith(("mqtt:", "ws:")):
         notes.append("the broker's password travels in the clear: use mqtts:// where the network is not your own")

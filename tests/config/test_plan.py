@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from edge_runtime.config.plan import make_plan, usable_cores
-from edge_runtime.config.schema import CameraConfig, Config, DeviceConfig, ModelConfig
+from edge_runtime.config.schema import CameraConfig, Config, DeviceConfig, ModelConfig, SensorConfig
 from edge_runtime.deliver.mqtt import MqttOptions
 from edge_runtime.options import Secret
 
@@ -68,6 +69,18 @@ def test_notes_say_what_is_no_error_but_worth_knowing() -> None:
     assert any("no [[camera]]" in note for note in make_plan(config(), 2).notes)
     clear = make_plan(config({}, mqtt=MqttOptions(username="u", password=Secret("x"))), 2).notes
     assert any("in the clear" in note for note in clear)
+
+
+def test_notes_say_what_is_made_up() -> None:
+    made = config({})
+    drawn = replace(made.camera[0], source="sim:road?seed=2")
+    notes = make_plan(replace(made, camera=(drawn,), sensor=(SensorConfig(name="oracle", source="sim:load?rate=5"),)), 2).notes
+    assert 'camera "c0" is a simulated street: what it counts never happened' in notes
+    assert any('sensor "oracle" publishes made-up numbers' in note for note in notes)
+    assert not any("simulated" in note or "made-up" in note for note in make_plan(made, 2).notes)
+    assert not any(
+        "only the node's status" in note for note in make_plan(replace(config(), sensor=(SensorConfig(name="o", source="sim:load"),)), 2).notes
+    )
 
 
 def test_usable_cores_are_those_of_this_process() -> None:
