@@ -49,7 +49,7 @@ def topics_of(config: Config) -> list[Topic]:
         topics += [Topic(f"{prefix}/obs/{camera.name}/{kind}", 1, False, True, TYPES[kind]) for kind in sorted(types)]
         if camera.live:
             topics.append(Topic(f"{prefix}/live/{camera.name}", 0, False, False, "boxes and ids of each frame"))
-    topics += [Topic(f"{prefix}/obs/{sensor.name}/load", 1, False, True, TYPES["load"]) for sensor in config.sensor]
+    topics += [Topic(f"{prefix}/obs/{sensor.name}/{kind}", 1, False, True, TYPES[kind]) for sensor in config.sensor for kind in ("gap", "load")]
     return topics
 
 
