@@ -6,6 +6,8 @@ from pathlib import Path
 
 from edge_runtime.infer.bundle import CARD
 
+FAILURES = "failures.jpg"
+
 
 def write_card(folder: Path) -> Path:
     """Write the card and its figures."""

@@ -69,7 +69,7 @@ def _add_train(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     street.add_argument("--seed", type=int, help="another seed than the recipe's")
     street.add_argument("--epochs", type=_positive, help="fewer epochs, for a trial")
     street.add_argument("--minutes", type=float, help="stop after so much time, for a trial")
-    street.set_defaults(run=_run("train"))
+    street.set_defaults(run=_run("train_street"))
 
 
 def _add_convert(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -11,10 +11,13 @@ from pathlib import Path
 from edge_export import shown
 from edge_export.about import read_about
 from edge_export.bundle import ABOUT, prepared, require_parity, require_room, write_bundle
-from edge_export.card import write_card
+from edge_export.card import FAILURES, write_card
 from edge_export.convert import convert as converted
 from edge_export.errors import ExportError
+from edge_export.evaluate import contender
+from edge_export.evaluate import evaluate as evaluated
 from edge_export.framework import load_network
+from edge_export.labelled import simulated, street_pictures
 from edge_export.parity import Report, Subject, prove
 from edge_export.pictures import Picture, find_pictures, read_picture, simulated_pictures
 from edge_runtime.infer.bundle import load_bundle
@@ -59,6 +62,42 @@ def bundle(args: argparse.Namespace) -> int:
     print(f"{args.network}: {made.described}", file=sys.stderr)
     folder = write_bundle(subject, _proven(subject, args), args.about, args.licence_file, args.out)
     print(f"{folder}: {subject.manifest.identity}, {made.size.width}×{made.size.height}, {', '.join(subject.manifest.labels)}")
+    return 0
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """Measure, print the table, write what was asked for."""
+    from edge_export.failures import write_sheet, write_worst
+
+    if args.data is None and not args.simulated:
+        raise ExportError("nothing to measure on: name held-out pictures with --data DIR, or some of the simulated street with --simulated N")
+    contenders = [contender(path) for path in (args.bundle, *args.against)]
+    sources = {}
+    if args.data is not None:
+        pictures = street_pictures(args.data)
+        sources["street"] = shown.progress(pictures, len(pictures), "photographs")
+    if args.simulated:
+        sources["simulated"] = shown.progress(simulated(args.simulated, SIMULATED_SIZE), args.simulated, "simulated")
+    report, looked = evaluated(contenders, sources)
+    shown.evaluation(report)
+    if args.json is not None:
+        _write_json(args.json, report)
+        write_sheet(looked.get("simulated", []), args.json.with_name(FAILURES))
+    if args.failures is not None:
+        files = [file for each in looked.values() for file in write_worst(each, args.failures)]
+        print(f"{args.failures}: {len(files)} pictures, amber missed, magenta false", file=sys.stderr)
+    return 0
+
+
+def train_street(args: argparse.Namespace) -> int:
+    """Follow the recipe."""
+    from edge_export.street.recipe import read_recipe
+    from edge_export.street.train import Limits, train
+
+    limits = Limits(epochs=args.epochs, minutes=args.minutes)
+    with shown.training() as told:
+        file = train(read_recipe(args.recipe), args.data, args.out, resume=args.resume, seed=args.seed, limits=limits, progress=told)
+    print(file)
     return 0
 
 

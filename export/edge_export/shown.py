@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from edge_export.parity import Report
+from edge_runtime.types import Json
+
+if TYPE_CHECKING:
+    from edge_export.street.train import Progress
 
 Item = TypeVar("Item")
 
@@ -39,3 +44,47 @@ def parity(report: Report) -> None:
             counts = [str(row[each]) for each in ("excused", "missing")] if key == "box_px" else ["", ""]
             table.add_row(f"{row['what']}: {unit}", str(row["detections"]), *numbers, limit, *counts)
     console().print(table)
+
+
+def evaluation(report: Json) -> None:
+    """Every row, the models side by side; then size and speed."""
+    for source, rows in report["rows"].items():
+        table = Table(title=f"{source}: {report['pictures'][source]} pictures", title_justify="left")
+        for name in ("what", "where", "pictures", "truths"):
+            table.add_column(name, justify="left" if name in ("what", "where") else "right")
+        for model in report["models"]:
+            table.add_column(f"{model['name']}\nAP50 · recall · precision", justify="right")
+        for row in rows:
+            values = [" · ".join(number(each[key]) for key in ("ap50", "recall", "precision")) for each in row["models"]]
+            table.add_row(row["what"], row["where"], str(row["pictures"]), str(row["truths"]), *values)
+        console().print(table)
+    table = Table(title="size, and speed on one thread", title_justify="left")
+    for name in ("model", "input", "parameters", "kB", "inference", "walk", "inference, ratio"):
+        table.add_column(name, justify="left" if name == "model" else "right")
+    for model, speed in zip(report["models"], (report["speed"] or {"models": [None] * len(report["models"])})["models"], strict=True):
+        times = [f"{speed['inference_ms']:.2f} ms", f"{speed['walk_ms']:.2f} ms", f"{speed['inference_ratio']:.2f}"] if speed else ["–"] * 3
+        width, height = model["input"]
+        table.add_row(model["name"], f"{width}×{height}", f"{model['parameters']:,}", f"{model['bytes'] / 1000:,.0f}", *times)
+    console().print(table)
+
+
+def number(value: float | None) -> str:
+    """Three digits, or a dash for what nothing was measured of."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+@contextmanager
+def training() -> Iterator[Callable[[Progress], None]]:
+    """A bar that what trains reports to."""
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.fields[state]}"))
+    with Bar(*columns, console=console()) as bar:
+        task = bar.add_task("training", total=None, state="")
+
+        def told(each: Progress) -> None:
+            ap50 = "" if each.ap50 is None else f", AP50 {each.ap50:.3f}"
+            bar.update(task, description=each.phase, completed=each.step, total=each.steps, state=f"loss {each.loss:.3f}{ap50}")
+
+        yield told
