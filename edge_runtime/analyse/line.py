@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from edge_runtime.analyse.geometry import to_pixels
-from edge_runtime.analyse.passage import Passage, Passing, Place, Segment
+from edge_runtime.analyse.passage import Box, Passage, Passing, Place, Segment
 from edge_runtime.options import ID_PATTERN, Point, option
 from edge_runtime.types import Event, Json, Size, Tick, Tracks, Window
 
@@ -16,6 +16,8 @@ _WAYS = ("forward", "backward")
 _RIDERS = frozenset({"person", "pedestrian", "rider"})
 _RIDDEN = frozenset({"bicycle", "motorcycle", "motorbike", "scooter", "horse"})
 _RECENT = 64  # passings that a new one is compared with
+_TOGETHER_NS = 500_000_000  # two tracks that live at once for this long are no change of id
+_ONE_BODY = 0.65  # intersection over union above which two boxes hold one body
 _BLIND_NS = 1_000_000_000  # after a silence this long nobody knows what passed meanwhile
 
 
@@ -151,20 +153,21 @@ class LineCounter:
     def _same_body(self, other: _Counted, track: int, label: str, passing: Passing) -> bool:
         """Whether this passing was counted already, under another id. Two bodies cannot be in one place:
 
-        an id switch: the other track was gone before this one began, and this one follows in its place by less than its own length;
-        two readings of one object, nested or of two labels: both tracks live, and their centres pass as one. Boxes of one label
-        that close would not both have been kept by the detector. A rider and what is ridden are two.
+        an id switch: the other track was gone before this one began, or as good as, and this one follows in its place by less than its own length;
+        two readings of one object, say of two labels: both tracks live, and fill the same box now. Neighbours in the next lane, or two people
+        side by side, overlap too, but less: a detector would not have kept both boxes. A rider and what is ridden are two.
         """
         then = other.passing
         if then.forward != passing.forward or _ride(label, other.label) or _ride(other.label, label):
             return False
+        known, here = self._seen.get(other.id), self._seen[track]
+        if known is not None and known.last.at.mono_ns - here.first.at.mono_ns >= _TOGETHER_NS:
+            return _overlap(known.last.box, here.last.box) > _ONE_BODY
         behind_px = abs(passing.at.mono_ns - then.at.mono_ns) / 1e9 * max(then.speed, passing.speed)
         beside_px = abs(passing.along - then.along) * self._segment.length_px
         across = _shared(behind_px, then.across_px, passing.across_px)
         beside = _shared(beside_px, then.beside_px, passing.beside_px)
-        known = self._seen.get(other.id)
-        together_ns = 0 if known is None else known.last.at.mono_ns - self._seen[track].first.at.mono_ns
-        return across * beside > (0.3 if together_ns < 500_000_000 else 0.65)
+        return across * beside > 0.3
 
     def _event(self, kind: str, when: Window | Tick, way: str, data: dict[str, Json]) -> Event:
         word = self._words[way]
@@ -180,3 +183,9 @@ def _ride(rider: str, ridden: str) -> bool:
 
 def _shared(apart_px: float, a_px: float, b_px: float) -> float:
     return min(1.0, max(0.0, ((a_px + b_px) / 2 - apart_px) / min(a_px, b_px)))
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes, x1 y1 x2 y2."""
+    inner = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    return inner / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inner)

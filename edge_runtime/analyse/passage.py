@@ -39,6 +39,10 @@ PROOF = 1.0
 """Of the reach: what is first seen astride the line has to go on for its whole length, longer than the ghosts and parts of a detector live."""
 
 
+Box = tuple[float, float, float, float]
+"""x1 y1 x2 y2, px."""
+
+
 class Place(NamedTuple):
     """One sighting as the line sees it."""
 
@@ -49,6 +53,7 @@ class Place(NamedTuple):
     beside_px: float  # and along it
     low: float  # depth of the box's edge farthest to the left side
     high: float  # and to the right side
+    box: Box
 
 
 class Passing(NamedTuple):
@@ -81,7 +86,8 @@ class Segment:
         across, beside = sides @ np.abs(self._normal), sides @ np.abs(self._tangent)
         middle = (anchors(xyxy, "center") - self._first) @ self._normal
         columns = (away @ self._normal, away @ self._tangent / self.length_px, across, beside, middle - across / 2, middle + across / 2)
-        return [Place(at, *row) for row in np.stack(columns, axis=1).tolist()]
+        rows = np.stack(columns, axis=1).tolist()
+        return [Place(at, *row, box=(box[0], box[1], box[2], box[3])) for row, box in zip(rows, xyxy.tolist(), strict=True)]
 
 
 @dataclass(slots=True)
