@@ -1,0 +1,103 @@
+"""Trees, street lamps and traffic lights: what stands on the pavement and may hide a road user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import numpy as np
+
+from edge_runtime.sources.sim.canvas import FINE, Canvas
+from edge_runtime.sources.sim.mesh import Clay, Mesh, Slot, bake
+from edge_runtime.sources.sim.street import Point, SignalHead
+
+LAMP_M, LAMP_ARM_M = 6.6, 1.1
+HEAD_M = 3.35  # the middle lamp of a traffic light
+_CROWN_M = 4.3  # its middle
+_LEAF = ((38.0, 86.0, 66.0), (44.0, 102.0, 82.0), (36.0, 78.0, 70.0))
+
+
+def crown_of(at: Point, seed: int) -> list[tuple[float, float, float, float]]:
+    """The clumps of leaves of a tree: x, y, z of their middles and their radius, metres; low ones first."""
+    draw = Random(seed)
+    size = 0.85 + 0.35 * draw.random()
+    clumps = []
+    while len(clumps) < 46:
+        x, y, z = (2 * draw.random() - 1 for _ in range(3))
+        if 0.25 < x * x + y * y + z * z < 1.0:
+            clumps.append((at[0] + 1.75 * size * x, at[1] + 1.75 * size * y, _CROWN_M * size + 0.4 + 1.75 * size * z, (0.55 + 0.35 * draw.random()) * size))
+    clumps.append((at[0], at[1], _CROWN_M * size + 0.4, 1.45 * size))
+    return sorted(clumps, key=lambda clump: clump[2])
+
+
+def plant(canvas: Canvas, at: Point, seed: int, towards_sun: Sequence[float]) -> None:
+    """Draw the crown of a tree: clumps from far to near, brighter towards the sun and upwards, with leaves dotted over them."""
+    import cv2
+
+    draw = Random(seed + 1)
+    clumps = crown_of(at, seed)
+    base = draw.choice(_LEAF)
+    middle = np.array(clumps)[:, :3].mean(0)
+    places, depths = canvas.places(np.array(clumps)[:, :3])
+    if (depths < 1.0).any():
+        return
+    light = np.array(towards_sun)
+    for k in sorted(range(len(clumps)), key=lambda k: -round(float(depths[k]), 6)):
+        clump = clumps[k]
+        facing = float(((np.array(clump[:3]) - middle) * light).sum()) / 2.2
+        per_m = canvas.camera.focal_px * FINE / float(depths[k])
+        for leaf in range(14):
+            turn_x, turn_y = draw.random() * 2 - 1, draw.random() * 2 - 1
+            radius = clump[3] * (1.0 if leaf == 0 else 0.34)
+            dx, dy = (0.0, 0.0) if leaf == 0 else (turn_x * clump[3] * 0.8, turn_y * clump[3] * 0.8)
+            bright = 0.74 + 0.30 * facing - 0.16 * dy / clump[3] + 0.24 * (draw.random() - 0.5) * (leaf > 0)
+            center = tuple(int(round((place + off * per_m - 0.5) * 16)) for place, off in zip(places[k].tolist(), (dx, dy), strict=True))
+            size = max(int(round(radius * per_m * 16)), 8)
+            color = tuple(float(max(0, min(255, round(part * max(bright, 0.3))))) for part in base)
+            cv2.circle(canvas.albedo, center, size, color, -1, cv2.LINE_8, 4)
+            cv2.circle(canvas.glow, center, size, (0, 0, 0), -1, cv2.LINE_8, 4)
+            cv2.circle(canvas.depth, center, size, float(1.0 / float(depths[k])), -1, cv2.LINE_8, 4)
+            cv2.circle(canvas.sun, center, size, round(255 * max(0.0, min(1.0, 0.45 + 0.45 * facing))), -1, cv2.LINE_8, 4)
+
+
+def trunk() -> Mesh:
+    """From the ground into the crown, in the middle of its grate."""
+    clay = Clay()
+    clay.tube((0.0, 0.0, 0.0), (0.03, 0.02, 3.4), (0.16, 0.11), Slot.LEGS, sides=7)
+    clay.tube((0.03, 0.02, 2.6), (0.55, 0.25, 3.9), (0.08, 0.05), Slot.LEGS, sides=5)
+    clay.tube((0.03, 0.02, 2.5), (-0.5, -0.3, 3.8), (0.08, 0.05), Slot.LEGS, sides=5)
+    return bake([clay], (1.0, 1.0, 4.0))
+
+
+def lamp() -> Mesh:
+    """A street lamp whose arm points along x."""
+    clay = Clay()
+    clay.tube((0.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.10, 0.09), Slot.METAL, sides=8)
+    clay.tube((0.0, 0.0, 1.0), (0.0, 0.0, LAMP_M - 0.3), (0.065, 0.045), Slot.METAL, sides=6)
+    clay.tube((0.0, 0.0, LAMP_M - 0.32), (LAMP_ARM_M, 0.0, LAMP_M + 0.02), (0.04, 0.035), Slot.METAL, sides=5)
+    clay.box((LAMP_ARM_M - 0.1, -0.13, LAMP_M - 0.06), (LAMP_ARM_M + 0.55, 0.13, LAMP_M + 0.06), Slot.METAL, taper=0.8)
+    clay.box((LAMP_ARM_M - 0.05, -0.11, LAMP_M - 0.10), (LAMP_ARM_M + 0.50, 0.11, LAMP_M - 0.058), Slot.SIGN)
+    return bake([clay], (1.0, 1.0, LAMP_M))
+
+
+def signal(head: SignalHead) -> Mesh:
+    """A traffic light that faces along x: red, amber and green are the slots TAIL, LEFT and RIGHT."""
+    clay = Clay()
+    size = 0.72 if head.for_walkers else 1.0
+    lamps = (Slot.TAIL, Slot.RIGHT) if head.for_walkers else (Slot.TAIL, Slot.LEFT, Slot.RIGHT)
+    middle = 2.55 if head.for_walkers else HEAD_M
+    clay.tube((0.0, 0.0, 0.0), (0.0, 0.0, middle - 0.3), (0.07, 0.055), Slot.METAL, sides=7)
+    half = 0.17 * len(lamps) * size + 0.03
+    clay.box((-0.02, -0.19 * size, middle - half), (0.20, 0.19 * size, middle + half), Slot.DARK)
+    if not head.for_walkers:
+        clay.box((-0.04, -0.33, middle - half - 0.12), (-0.02, 0.33, middle + half + 0.12), Slot.SHOES)
+    for k, slot in enumerate(lamps):
+        z = middle + half - 0.03 - 0.17 * size - k * 0.34 * size
+        ring = [(0.21, 0.125 * size * y, z + 0.125 * size * up) for y, up in _OCTAGON]
+        for j in range(1, 7, 2):
+            clay.quad([ring[0], *ring[j : j + 3]], slot)
+        clay.box((0.20, -0.15 * size, z + 0.125 * size), (0.38, 0.15 * size, z + 0.15 * size), Slot.DARK)
+    return bake([clay], (1.0, 1.0, middle + half))
+
+
+_OCTAGON = ((1.0, -0.41), (1.0, 0.41), (0.41, 1.0), (-0.41, 1.0), (-1.0, 0.41), (-1.0, -0.41), (-0.41, -1.0), (0.41, -1.0))

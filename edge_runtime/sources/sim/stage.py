@@ -1,0 +1,112 @@
+"""Meshes on a picture: corners, colours and shadows of many figures at once, handed to the kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.sources.sim.liveries import FINISH
+from edge_runtime.sources.sim.mesh import Mesh
+from edge_runtime.sources.sim.projection import NEAR_M, Camera
+from edge_runtime.sources.sim.street import Point
+from edge_runtime.sources.sim.weather import Weather
+
+_GRID = 256.0  # to a pixel: what corners are rounded to
+
+
+class Figure(NamedTuple):
+    """A mesh at a moment."""
+
+    mesh: Mesh
+    points: NDArray[np.float64]  # [V, 3] metres
+    palette: NDArray[np.float32]  # [S, 4]
+    number: int
+
+
+class Cast:
+    """Draws figures as one camera sees them in one weather."""
+
+    def __init__(self, camera: Camera, weather: Weather) -> None:
+        from edge_runtime.kernels import raster
+
+        self._kernels = raster
+        self.camera = camera
+        self._eye_sun = np.array([camera.view.eye, weather.towards_sun], np.float64)
+        self._light = np.array([weather.sky, weather.bounce, weather.sun, weather.mirrored], np.float32)
+        east, north, up = weather.towards_sun
+        self._fall = np.array((-east / up, -north / up))
+
+    def show(
+        self,
+        figures: Sequence[Figure],
+        picture: NDArray[np.uint8],
+        depth: NDArray[np.float32],
+        shift: Point,
+        *,
+        lights: NDArray[np.float32] | None = None,
+        owner: NDArray[np.int32] | None = None,
+    ) -> NDArray[np.int64]:
+        """Draw figures, given from far to near, `shift` pixels right and down; returns [N, 4] rows and columns that were touched.
+
+        lights [N, 4, 3]: of the sky, from the ground, of the sun, as mirrored, for each figure; by default those of the weather.
+        """
+        together = _Together.of(figures)
+        if owner is None:
+            owner = np.zeros(depth.shape, np.int32)
+        if lights is None:
+            lights = np.repeat(self._light[None], len(figures), axis=0)
+        colors = np.empty((len(together.faces), 3), np.uint8)
+        palettes = np.ascontiguousarray(np.stack([figure.palette for figure in figures]))
+        self._kernels.color(
+            together.points, self._eye_sun, together.faces, together.bodies, together.slots, together.shades, palettes, lights, FINISH, colors
+        )
+        touched = np.zeros((len(figures), 4), np.int64)
+        self._kernels.draw(picture, depth, owner, self._corners(together.points, shift), together.faces, colors, together.bodies, touched)
+        return touched
+
+    def shade(self, figures: Sequence[Figure], mask: NDArray[np.uint8], lit: NDArray[np.uint8], shift: Point) -> None:
+        """Raise mask [h, w] where the sun does not reach the ground because of figures."""
+        together = _Together.of(figures)
+        flat = together.points.copy()
+        flat[:, :2] += flat[:, 2:] * self._fall
+        flat[:, 2] = 0.0
+        self._kernels.cast(mask, self._corners(flat, shift), together.faces, together.bodies, lit)
+
+    def _corners(self, points: NDArray[np.float64], shift: Point) -> NDArray[np.float64]:
+        places, depths = self.camera.project(points)
+        corners = np.empty((len(points), 3))
+        corners[:, :2] = np.round((places + shift) * _GRID) / _GRID
+        corners[:, 2] = np.where(depths > NEAR_M, 1.0 / np.maximum(depths, NEAR_M), 0.0)
+        return corners
+
+
+class _Together(NamedTuple):
+    """Figures as the kernels take them."""
+
+    points: NDArray[np.float64]
+    faces: NDArray[np.int32]
+    slots: NDArray[np.uint8]
+    shades: NDArray[np.float32]
+    bodies: NDArray[np.int64]  # [N, 4] first face, past its last, number, both sides
+
+    @staticmethod
+    def of(figures: Sequence[Figure]) -> _Together:
+        corners = np.cumsum([0, *(len(figure.points) for figure in figures)])
+        ends = np.cumsum([0, *(len(figure.mesh.faces) for figure in figures)])
+        bodies = np.zeros((len(figures), 4), np.int64)
+        bodies[:, 0], bodies[:, 1] = ends[:-1], ends[1:]
+        bodies[:, 2] = [figure.number for figure in figures]
+        faces = np.concatenate([figure.mesh.faces for figure in figures])
+        faces += np.repeat(corners[:-1], np.diff(ends)).astype(np.int32)[:, None]
+        return _Together(
+            np.ascontiguousarray(np.concatenate([figure.points for figure in figures])),
+            faces,
+            np.concatenate([figure.mesh.slots for figure in figures]),
+            np.concatenate([figure.mesh.shades for figure in figures]),
+            bodies,
+        )
+
+
