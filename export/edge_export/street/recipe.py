@@ -22,11 +22,11 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The network: channels of the stem's two convolutions, of the three strides 8, 16, 32, of the neck and of a head's branch."""
+    """The network: channels of the stem, of the three strides 8, 16, 32, of the neck and of a head's branch."""
 
     width: int  # of the input, px, a multiple of 32
     height: int
-    stem: tuple[int, ...]
+    stem: int
     stages: tuple[int, ...]
     depths: tuple[int, ...]  # residual blocks of each stage
     neck: int
@@ -82,7 +82,6 @@ class Phase:
     rate: float
     last_rate: float
     warmup_steps: int
-    weight_decay: float
     mosaic: bool
 
 
@@ -94,6 +93,7 @@ class Recipe:
     version: str
     seed: int
     ema: float  # decay of the averaged weights, a step
+    weight_decay: float  # of convolutions, not of norms and biases
     validate_every: int  # steps
     architecture: Architecture
     labelling: Labelling
@@ -122,8 +122,8 @@ def _check(recipe: Recipe) -> None:
     plan = recipe.architecture
     if plan.width % STRIDES[-1] or plan.height % STRIDES[-1]:
         raise RecipeError(f"architecture: an input of {plan.width}×{plan.height} is no multiple of {STRIDES[-1]}")
-    if len(plan.stem) != 2 or len(plan.stages) != len(STRIDES) or len(plan.depths) != len(STRIDES):
-        raise RecipeError("architecture: expected 2 numbers in stem, 3 in stages and in depths")
+    if len(plan.stages) != len(STRIDES) or len(plan.depths) != len(STRIDES):
+        raise RecipeError("architecture: expected 3 numbers in stages and in depths")
     if not recipe.phases:
         raise RecipeError("phases: expected one [[phases]] at least")
     for phase in recipe.phases:
