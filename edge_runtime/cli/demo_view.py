@@ -232,6 +232,8 @@ def rate_of(sight: Sight) -> str:
     """Frames a second, done and possible; or why there are none."""
     health = sight.health
     if health.state not in ("live", "ended") or health.fps is None:
+        if sight.simulated and health.state == "connecting":
+            return "the street is being built"
         return f"camera {health.state}" + (f": {health.reason}" if health.reason else "")
     text = f"{health.fps:.1f} of {sight.wanted_fps:g} frames/s"
     if health.infer_ms is not None and health.limit_fps is not None:

@@ -50,6 +50,7 @@ class Sight:
     """What there is to see now. Times since `start`, seconds."""
 
     elapsed_s: float
+    simulated: bool
     wanted_fps: float
     first_count_s: float | None
     health: Health
@@ -144,6 +145,7 @@ class Demo:
         first_s = last_s if self._truth is None else self._truth.began_s
         return Sight(
             elapsed_s=time.monotonic() - self._began_s,
+            simulated=self.simulated,
             wanted_fps=self.wanted_fps,
             first_count_s=self._first_count_s,
             health=self._heard.health,
