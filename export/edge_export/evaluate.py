@@ -80,7 +80,7 @@ def evaluate(contenders: Sequence[Contender], sources: Mapping[str, Iterable[Lab
 
 
 def speed(walks: Sequence[Walk], picture: Labelled | None, rounds: int = ROUNDS) -> Json:
-    """Milliseconds on one thread, of inference alone and of the whole walk from I420 planes, and ratios to the first model's. None without a picture."""
+    """Milliseconds on one thread, of inference and of the whole walk from I420 planes, and ratios to the first model's. None without a picture."""
     if picture is None:
         return None
     pixels = picture.picture()

@@ -12,6 +12,7 @@ from rich.progress import track
 from rich.table import Table
 
 from edge_export.parity import Report
+from edge_export.tables import number
 from edge_runtime.types import Json
 
 if TYPE_CHECKING:
@@ -66,11 +67,6 @@ def evaluation(report: Json) -> None:
         width, height = model["input"]
         table.add_row(model["name"], f"{width}×{height}", f"{model['parameters']:,}", f"{model['bytes'] / 1000:,.0f}", *times)
     console().print(table)
-
-
-def number(value: float | None) -> str:
-    """Three digits, or a dash for what nothing was measured of."""
-    return "–" if value is None else f"{value:.3f}"
 
 
 @contextmanager
