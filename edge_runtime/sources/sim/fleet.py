@@ -31,7 +31,7 @@ BREEDS: Mapping[str, Breed] = {
     "bicycle": Breed(
         (1.7, 1.85), (0.5, 0.6), (1.68, 1.84), (0.8, 1.2), gain_mps2=0.9, ease_mps2=1.6, headway_s=0.9, space_m=1.0, aside_m=(-0.2, 0.1)
     ),
-    "pedestrian": Breed((0.34, 0.42), (0.46, 0.54), (1.55, 1.9), (1.1, 1.6)),
+    "pedestrian": Breed((0.3, 0.36), (0.43, 0.5), (1.55, 1.9), (1.1, 1.6)),
 }
 
 

@@ -25,7 +25,7 @@ def _both(corners: tuple[Point, ...], per_minute: float, room_m: float = _ROOM_M
     ways = []
     for way in (corners, corners[::-1]):
         path = Path(rounded(way, 4.0))
-        gates = ()
+        gates: tuple[Gate, ...] = ()
         if (_CROSS_X, _NEAR_Y) in way and way.index((_CROSS_X, _NEAR_Y)) not in (0, len(way) - 1):
             north = way[0][1] < way[-1][1]
             kerb = ground.TRACK_M if north else -ground.TRACK_M

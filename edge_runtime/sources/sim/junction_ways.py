@@ -101,10 +101,10 @@ _KERB_M = 0.75  # people wait this far from the kerb
 
 # Places on the pavements that walks lead through. Those of the eastern zebra are z.., its ends.
 _PLACES: dict[str, Point] = {
-    "E-south": (62.0, -11.4),
-    "E-north": (62.0, 11.6),
-    "W-south": (-62.0, -11.4),
-    "W-north": (-62.0, 11.6),
+    "E-south": (62.0, -11.5),
+    "E-north": (62.0, 11.5),
+    "W-south": (-62.0, -11.5),
+    "W-north": (-62.0, 11.5),
     "N-east": (8.4, 104.0),
     "N-west": (-8.4, 104.0),
     "S-east": (7.8, -62.0),
@@ -120,7 +120,7 @@ _PLACES: dict[str, Point] = {
     "south-e": (8.0, -14.65),
     "south-w": (-8.0, -14.65),
 }
-_ROOM_M = 1.0
+_ROOM_M = 1.35
 
 # (through which places, people a minute at density 1); each is walked both ways.
 _WALKS: tuple[tuple[str, float], ...] = (

@@ -97,11 +97,15 @@ class Traffic:
         return next_id
 
     def taken(self, crossing: int) -> list[tuple[float, float]]:
-        """Where vehicles hold a crossing: the place across it, and how far to either side."""
+        """Where vehicles hold a crossing, or wait so long to leave the junction that people let them: the place across it, and how far to either side."""
         held = []
         for number, met in enumerate(self._meetings):
             for zone in met.zones:
-                if zone.on_foot and zone.other == crossing and _held(self._on[number], zone.enter_m, zone.leave_m):
+                if (
+                    zone.on_foot
+                    and zone.other == crossing
+                    and (_held(self._on[number], zone.enter_m, zone.leave_m) or any(_asks(vehicle, zone) for vehicle in self._on[number]))
+                ):
                     held.append((zone.at, zone.reach_m))
         return held
 
@@ -133,7 +137,7 @@ class Traffic:
         if gap < 90.0:
             chosen = min(chosen, _follow(breed, free, speed, gap, pace, breed.space_m))
         horizon = vehicle.front_m + speed * speed / 4.0 + speed * 0.6 + 4.0
-        stop = self._stop(vehicle, horizon)
+        stop = self._stop(vehicle, horizon, vehicle.front_m + gap if pace < 1.5 else 1e9)
         if stop is not None:
             left = stop - vehicle.front_m
             chosen = min(chosen, _follow(breed, free, speed, left, 0.0, _STAND_M))
@@ -165,19 +169,20 @@ class Traffic:
                     break
         return gap, pace
 
-    def _stop(self, vehicle: Vehicle, horizon: float) -> float | None:
-        """How far along it has to stop, if it has to within the horizon."""
+    def _stop(self, vehicle: Vehicle, horizon: float, queue: float) -> float | None:
+        """How far along it has to stop, if it has to within the horizon. `queue`: where others stand."""
         route = vehicle.route
-        if route.signal and vehicle.committed_m <= route.stop_m < horizon and not self._may_pass(vehicle):
-            return route.stop_m
         zones = self._meetings[vehicle.number].zones
+        if route.signal and vehicle.committed_m <= route.stop_m < horizon and not (self._may_pass(vehicle) and self._emptied(route, zones)):
+            return route.stop_m
         tail = vehicle.tail_m
         for index, zone in enumerate(zones):
             if zone.enter_m >= horizon + 16.0:
                 break
             if zone.leave_m <= tail or zone.enter_m < vehicle.committed_m:
                 continue
-            if self._barred(vehicle, zone):
+            full = zone.on_foot and queue - zone.leave_m < vehicle.person.length_m + vehicle.breed.space_m
+            if full or self._barred(vehicle, zone):
                 stop = _before(vehicle, zones, index)
                 return stop if stop < horizon else None
         return None
@@ -189,11 +194,23 @@ class Traffic:
             return vehicle.speed_mps * vehicle.speed_mps > 2.0 * _FIRM_MPS2 * max(left, 0.0)
         return color == "green"
 
+    def _emptied(self, route: Route, zones: Sequence[Zone]) -> bool:
+        """Whether those who had green before are out of the way, vehicles and people: who came to a stop among them would hold them up in turn."""
+        for zone in zones:
+            if zone.on_foot:
+                if not route.turn and self._walked(zone, 2.0):
+                    return False
+            elif not zone.keep_clear:
+                for rival in self._on[zone.other]:
+                    if rival.committed_m > rival.route.stop_m and rival.tail_m < zone.their_leave_m:
+                        return False
+        return True
+
     def _barred(self, vehicle: Vehicle, zone: Zone) -> bool:
         way = zone.leave_m + vehicle.person.length_m - vehicle.front_m
         clear_s = way / vehicle.speed_mps if vehicle.speed_mps > 4.0 else sqrt(way / 0.6)
         if zone.on_foot:
-            return self._walked(zone, clear_s)
+            return self._walked(zone, 0.0 if _insists(vehicle) else clear_s)
         if _held(self._on[zone.other], zone.their_enter_m, zone.their_leave_m):
             return True
         if not zone.yields or vehicle.waited_s > _PATIENCE_S:
@@ -217,13 +234,22 @@ class Traffic:
             if -zone.reach_m < away < zone.reach_m:
                 return True
             left = -away - zone.reach_m if away < 0.0 else away - zone.reach_m
-            if speed * away < 0.0 and left < abs(speed) * within_s + 0.3:
+            if speed * away < 0.0 and left < abs(speed) * within_s:
                 return True
         return False
 
 
 def _held(line: Sequence[Vehicle], enter_m: float, leave_m: float) -> bool:
     return any(rival.committed_m > enter_m and rival.tail_m < leave_m for rival in line)
+
+
+def _insists(vehicle: Vehicle) -> bool:
+    """Stuck beyond its stop line, where it is in everybody's way."""
+    return bool(vehicle.route.signal) and vehicle.waited_s > _PATIENCE_S and vehicle.committed_m > vehicle.route.stop_m
+
+
+def _asks(vehicle: Vehicle, zone: Zone) -> bool:
+    return _insists(vehicle) and 0.0 < zone.enter_m - vehicle.front_m < 16.0
 
 
 def _before(vehicle: Vehicle, zones: Sequence[Zone], index: int) -> float:
@@ -264,7 +290,7 @@ def _seen(vehicle: Vehicle, dt: float) -> RoadUser:
     dx, dy = bx - ax, by - ay
     length = sqrt(dx * dx + dy * dy)
     hx, hy = dx / length, dy / length
-    turning = route.turn if route.bend and -40.0 < front - route.bend.from_m and vehicle.tail_m < route.bend.to_m else 0
+    turning = route.turn if route.bend and front - route.bend.from_m > -40.0 and vehicle.tail_m < route.bend.to_m else 0
     lean = 0.0
     if route.bend and person.kind in ("bicycle", "motorcycle") and route.bend.from_m < front - 0.5 * person.length_m < route.bend.to_m:
         lean = route.turn * min(1.0, speed * speed / 40.0)

@@ -6,7 +6,8 @@
                            ←●   ←●
                      └ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ┘
 
-Nobody takes a step that brings two people nearer than `APART_M`; everybody decides five times a second and goes straight in between.
+Nobody takes a step that brings two people nearer than they like (`APART_M`), or, when they are stuck, than they fit; everybody decides five times a
+second and goes straight in between. Who is stuck also takes more room than the walk has, and tries one side after the other.
 """
 
 from __future__ import annotations
@@ -19,12 +20,20 @@ from edge_runtime.sources.sim.network import Crossing, Gate, Network, Walk
 from edge_runtime.sources.sim.street import RoadUser
 from edge_runtime.sources.sim.traffic import STEP_S, Pedestrian, Traffic, exponential
 
-APART_M = 0.72  # between two middles
+APART_M = 0.74  # between two middles
+SQUEEZED_M = 0.62  # when stuck: shoulder to shoulder
+_STUCK_S = 1.2
+_STUCK_ROOM_M = 0.7  # beside the walk
+_TRY_S = 2.4  # one side, then the other
+_LEFT_M = -0.25  # as far to the left as they go, unless they are stuck
+_BACK_S = 6.0  # then the younger of two who face each other steps back
+_BACK_MPS = -0.5
 _SIGHT_M = 2.4
-_SIDE_M = 0.78  # who is farther to the side is not in the way
+_BESIDE_M = 0.06  # more to the side than apart: who is farther to the side is not in the way
 _SIDESTEP_MPS = 0.6
 _RETURN_MPS = 0.15
 _GAP_S = 1.2  # before who comes, where there is no light
+_PATIENCE_S = 8.0  # then who has no light steps up to the kerb, and is let over
 _NEAR_M = 3.0  # from the kerb: about to cross
 
 
@@ -40,10 +49,13 @@ class Walker:
         "number",
         "person",
         "prefers_m",
+        "queues",
         "rest_s",
         "side_m",
         "speed_mps",
         "stand_m",
+        "stuck_s",
+        "waited_s",
         "walk",
         "x",
         "y",
@@ -59,8 +71,22 @@ class Walker:
         self.stand_m = 0.5 * person.aside  # before the place where the others stop
         self.rest_s = rest_s
         self.speed_mps = 0.0
+        self.queues = False  # at a gate, or behind who does
+        self.stuck_s = 0.0
+        self.waited_s = 0.0  # at a gate
         self.heading = walk.path.heading(0.0)
         self.x, self.y = self.next_x, self.next_y = self.place(0.0, side_m)
+
+    @property
+    def apart_m(self) -> float:
+        return APART_M if self.stuck_s < _STUCK_S else SQUEEZED_M
+
+    def reach(self, side_m: float) -> float:
+        """As near to a side as it may go now, without a leap."""
+        room = self.walk.room_m
+        low, high = (-room, _LEFT_M) if self.stuck_s < _STUCK_S else (-room - _STUCK_ROOM_M, room)
+        most = _SIDESTEP_MPS * STEP_S
+        return max(self.side_m - most, min(self.side_m + most, max(low, min(high, side_m))))
 
     def place(self, along_m: float, side_m: float) -> tuple[float, float]:
         x, y = self.walk.path.at(along_m)
@@ -85,7 +111,7 @@ class Walkers:
         found: list[list[Pedestrian]] = [[] for _ in self._crossings]
         for walker in self._all:
             gates = walker.walk.gates
-            if walker.gate < len(gates) and _beckoned(gates[walker.gate], colors) and gates[walker.gate].stop_m - walker.along_m < _NEAR_M:
+            if walker.gate < len(gates) and _beckoned(walker, gates[walker.gate], colors) and gates[walker.gate].stop_m - walker.along_m < _NEAR_M:
                 gate = gates[walker.gate]
             elif walker.gate and walker.along_m < gates[walker.gate - 1].end_m:
                 gate = gates[walker.gate - 1]
@@ -105,9 +131,11 @@ class Walkers:
                 if -_SIGHT_M < other.x - walker.x < _SIGHT_M and -_SIGHT_M < other.y - walker.y < _SIGHT_M and other is not walker
             ]
             speed, aside = self._wish(walker, near)
-            if not self._free(walker, held, traffic):
-                speed = 0.0
-            self._step(walker, near, speed, aside)
+            free = self._free(walker, held, traffic)
+            self._step(walker, near, speed if free else 0.0, aside)
+            walker.queues = walker.queues or not free
+            stuck = walker.speed_mps < 0.15 and not walker.queues
+            walker.stuck_s = walker.stuck_s + STEP_S if stuck else max(0.0, walker.stuck_s - STEP_S * 0.5)
 
     def move(self, now_s: float, next_id: int) -> int:
         """One step on; who has arrived is gone, who has come is there. The next free id."""
@@ -127,24 +155,31 @@ class Walkers:
 
     def _wish(self, walker: Walker, near: Sequence[Walker]) -> tuple[float, float]:
         """How fast it would like to go, and how far to the side to move, m."""
-        speed = walker.person.pace
+        speed, apart = walker.person.pace, walker.apart_m
         hx, hy = walker.heading
         blocked = 0.0
+        walker.queues = False
         for other in near:
             dx, dy = other.x - walker.x, other.y - walker.y
             ahead, side = dx * hx + dy * hy, dy * hx - dx * hy
-            if ahead <= 0.05 or not -_SIDE_M < side < _SIDE_M:
+            if ahead <= 0.05 or not -apart - _BESIDE_M < side < apart + _BESIDE_M:
                 continue
-            ox, oy = other.heading
-            pace = other.speed_mps * (ox * hx + oy * hy)
-            gap = ahead - APART_M
-            oncoming = ox * hx + oy * hy < -0.3
+            along = other.heading[0] * hx + other.heading[1] * hy
+            if -0.4 < along < 0.4 and side > 0.1:
+                continue  # from the left: it waits
+            pace, gap = other.speed_mps * along, ahead - apart
+            oncoming = along < -0.3
             speed = min(speed, max(0.0, gap * 1.5 if oncoming else pace + gap))
             if oncoming:
                 blocked = -1.0
+                if walker.stuck_s > _BACK_S and gap < 0.4 and walker.person.id > other.person.id:
+                    speed = _BACK_MPS
             elif pace < walker.person.pace - 0.15 and blocked == 0.0:
                 blocked = -1.0 if side > 0.0 else 1.0
+                walker.queues = walker.queues or (other.queues and along > 0.4 and gap < 1.0)
         if blocked:
+            if walker.stuck_s > _STUCK_S and int(walker.stuck_s / _TRY_S) % 2:
+                blocked = -blocked
             return speed, blocked * _SIDESTEP_MPS * STEP_S
         back = walker.prefers_m - walker.side_m
         most = _RETURN_MPS * STEP_S
@@ -158,9 +193,10 @@ class Walkers:
             walker.rest_s -= STEP_S
             return False
         if walker.gate < len(gates) and reach > gates[walker.gate].stop_m - walker.stand_m:
-            gate = gates[walker.gate]
-            if not (_allowed(gate, self._colors) and (gate.signal or _gap(walker, self._crossings[gate.crossing], traffic.arrivals(gate.crossing)))):
+            if not self._may_cross(walker, gates[walker.gate], held, traffic):
+                walker.waited_s += STEP_S
                 return False
+            walker.waited_s = 0.0
             walker.gate += 1
         if walker.gate and walker.along_m < gates[walker.gate - 1].end_m:
             number = gates[walker.gate - 1].crossing
@@ -171,10 +207,16 @@ class Walkers:
                     return False
         return True
 
+    def _may_cross(self, walker: Walker, gate: Gate, held: Sequence[Sequence[tuple[float, float]]], traffic: Traffic) -> bool:
+        if gate.signal:
+            return self._colors[gate.signal] == "green"
+        if walker.waited_s > _PATIENCE_S:
+            return not held[gate.crossing]
+        return _gap(walker, self._crossings[gate.crossing], traffic.arrivals(gate.crossing))
+
     def _step(self, walker: Walker, near: Sequence[Walker], speed: float, aside: float) -> None:
         """Takes the step, or as much of it as keeps its distance from everybody."""
-        room = walker.walk.room_m
-        side = max(-room, min(room, walker.side_m + aside))
+        side = walker.reach(walker.side_m + aside)
         along = walker.along_m + speed * STEP_S
         for to_along, to_side in ((along, side), (along, walker.side_m), (walker.along_m, side)):
             x, y = walker.place(to_along, to_side)
@@ -190,19 +232,15 @@ def _apart(walker: Walker, other: Walker, x: float, y: float) -> bool:
     """Whether a step to there keeps the distance; one that is too near already may go away."""
     dx, dy = other.next_x - x, other.next_y - y
     after = dx * dx + dy * dy
-    if after >= APART_M * APART_M:
+    if after >= walker.apart_m * walker.apart_m:
         return True
     dx, dy = other.next_x - walker.x, other.next_y - walker.y
     return after > dx * dx + dy * dy
 
 
-def _allowed(gate: Gate, colors: Mapping[str, str]) -> bool:
-    return not gate.signal or colors[gate.signal] == "green"
-
-
-def _beckoned(gate: Gate, colors: Mapping[str, str]) -> bool:
-    """By a light. Where there is none, people do not step out before anybody."""
-    return bool(gate.signal) and colors[gate.signal] == "green"
+def _beckoned(walker: Walker, gate: Gate, colors: Mapping[str, str]) -> bool:
+    """By a light. Where there is none, people do not step out before anybody, unless nobody has let them over for long."""
+    return colors[gate.signal] == "green" if gate.signal else walker.waited_s > _PATIENCE_S
 
 
 def _across(crossing: Crossing, walker: Walker) -> Pedestrian:
@@ -253,14 +291,13 @@ class _Source:
             return next_id
         draw, room = self._draw, self._walk.room_m
         first = born(draw, next_id, "pedestrian")
-        side = -between(draw, (0.1, room))
         two = draw.random() < 0.2
+        side = -between(draw, (0.4, room) if not two else (0.35, room - 0.8))
         rest_s = between(draw, (4.0, 25.0)) if self._walk.rest_m and draw.random() < 0.5 else 0.0
         comers = [Walker(first, self._number, self._walk, side, rest_s)]
         if two:
             friend = born(draw, next_id + 1, "pedestrian")
-            beside = side + 0.8 if side + 0.8 < room else side - 0.8
-            comers.append(Walker(_alike(friend, first.pace), self._number, self._walk, beside, rest_s))
+            comers.append(Walker(_alike(friend, first.pace), self._number, self._walk, side - 0.8, rest_s))
         self._due_s = now_s + exponential(draw, self._mean_s)
         if any((comer.x - other.x) ** 2 + (comer.y - other.y) ** 2 < 1.0 for comer in comers for other in everybody):
             return next_id  # no room: they go another way
