@@ -78,8 +78,8 @@ class Simulation:
 
         if self._drawn is None:
             options = self.options
-            look = {name: value for name, value in (("shake", options.shake), ("noise", options.noise)) if value is not None}
-            self._drawn = Painter(self.scene, options.size, options.weather, options.seed, view=self.camera.view, **look)
+            look = (self.scene, options.size, options.weather, options.seed)
+            self._drawn = Painter(*look, shake=options.shake, noise=options.noise, view=self.camera.view)
         return self._drawn
 
     def moment(self, time_s: float) -> Moment:
