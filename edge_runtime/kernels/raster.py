@@ -22,17 +22,29 @@ _ACROSS = (3, 7, 1, 5)  # eighths of a pixel
 
 
 @njit(inline="always")
-def _span(xs: NDArray[np.float64], ys: NDArray[np.float64], at: float) -> tuple[float, float]:
-    """Where the row at height `at` enters and leaves a convex quad; enters after it leaves where it does neither."""
-    low, high = 1e30, -1e30
+def _spans(xs: NDArray[np.float64], ys: NDArray[np.float64], first: int, last: int, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+    """Where the rows of samples from `first` to before `last` enter and leave a convex quad -> low, high; row s lies at (2s + 1)/8."""
+    for s in range(first, last):
+        low[s] = 1e9
+        high[s] = -1e9
     for k in range(4):
         x0, y0 = xs[k], ys[k]
         x1, y1 = xs[(k + 1) & 3], ys[(k + 1) & 3]
-        if (y0 <= at) != (y1 <= at):
-            x = x0 + (at - y0) * (x1 - x0) / (y1 - y0)
-            low = min(low, x)
-            high = max(high, x)
-    return low, high
+        if y0 > y1:
+            x0, y0, x1, y1 = x1, y1, x0, y0
+        if y0 == y1:
+            continue
+        slope = (x1 - x0) / (y1 - y0)
+        for s in range(max(first, _row(y0)), min(last, _row(y1))):
+            x = x0 + ((2 * s + 1) * 0.125 - y0) * slope
+            low[s] = min(low[s], x)
+            high[s] = max(high[s], x)
+
+
+@njit(inline="always")
+def _row(y: float) -> int:
+    """The first row of samples at or below a height in pixels."""
+    return int(np.ceil(y * 4.0 - 0.5))
 
 
 @njit(inline="always")
@@ -57,6 +69,27 @@ def _plane(xs: NDArray[np.float64], ys: NDArray[np.float64], zs: NDArray[np.floa
     plane[1] = (ux * vz - vx * uz) / cross
     x, y = (xs[0] + xs[1] + xs[2] + xs[3]) * 0.25, (ys[0] + ys[1] + ys[2] + ys[3]) * 0.25
     plane[2] = middle - plane[0] * x - plane[1] * y
+
+
+@njit(inline="always")
+def _bounds(
+    corners: NDArray[np.float64], faces: NDArray[np.int32], body: NDArray[np.int64], height: int, width: int, bounds: NDArray[np.int64]
+) -> None:
+    """Rows and columns of a picture that the faces of a body in front of the camera touch: top, bottom, left, right; empty: all zero."""
+    low_x, high_x, low_y, high_y = 1e9, -1e9, 1e9, -1e9
+    for f in range(body[0], body[1]):
+        behind = False
+        for k in range(4):
+            behind |= corners[faces[f, k], 2] <= 0.0
+        if not behind:
+            for k in range(4):
+                corner = faces[f, k]
+                low_x, high_x = min(low_x, corners[corner, 0]), max(high_x, corners[corner, 0])
+                low_y, high_y = min(low_y, corners[corner, 1]), max(high_y, corners[corner, 1])
+    bounds[0], bounds[1] = max(int(np.floor(low_y)), 0), min(int(np.floor(high_y)) + 1, height)
+    bounds[2], bounds[3] = max(int(np.floor(low_x)), 0), min(int(np.floor(high_x)) + 1, width)
+    if bounds[0] >= bounds[1] or bounds[2] >= bounds[3]:
+        bounds[:] = 0
 
 
 @njit(
@@ -87,74 +120,59 @@ def draw(
     touched rows and columns as (top, bottom, left, right), empty where top = bottom.
     """
     height, width = nearest.shape
-    depth = np.zeros((SAMPLES, width))
-    face_at = np.full((SAMPLES, width), -1, np.int32)
-    most = 0
+    low, high = np.empty(height * SAMPLES), np.empty(height * SAMPLES)
+    xs, ys, zs, plane = np.empty(4), np.empty(4), np.empty(4), np.empty(3)
+    bounds = np.empty(4, np.int64)
+    depth = np.zeros(0, np.float32)
+    face_at = np.empty(0, np.int32)
     for b in range(len(bodies)):
-        most = max(most, bodies[b, 1] - bodies[b, 0])
-    shown = np.empty(most, np.int64)
-    rows = np.empty((most, 2), np.int64)
-    planes = np.empty((most, 3))
-    quad_x, quad_y = np.empty((most, 4)), np.empty((most, 4))
-    quad_z = np.empty(4)
-    for b in range(len(bodies)):
-        count, top, bottom, left, right = 0, height, 0, width, 0
+        _bounds(corners, faces, bodies[b], height, width, bounds)
+        top, bottom, left, right = bounds
+        for k in range(4):
+            seen[b, k] = bounds[k]
+        if top >= bottom:
+            continue
+        wide = right - left
+        size = (bottom - top) * SAMPLES * wide
+        if size > len(depth):
+            depth = np.zeros(size, np.float32)
+            face_at = np.empty(size, np.int32)
+        depth[:size] = 0.0
         for f in range(bodies[b, 0], bodies[b, 1]):
-            xs, ys = quad_x[count], quad_y[count]
             behind = False
             for k in range(4):
                 corner = faces[f, k]
-                xs[k] = corners[corner, 0]
-                ys[k] = corners[corner, 1]
-                quad_z[k] = corners[corner, 2]
-                behind |= quad_z[k] <= 0.0
+                xs[k], ys[k], zs[k] = corners[corner, 0], corners[corner, 1], corners[corner, 2]
+                behind |= zs[k] <= 0.0
             if behind or (bodies[b, 3] == 0 and _area(xs, ys) >= 0.0):
                 continue
-            first, last = int(np.floor(ys.min())), int(np.floor(ys.max())) + 1
-            low, high = int(np.floor(xs.min())), int(np.floor(xs.max())) + 1
-            if last <= 0 or first >= height or high <= 0 or low >= width:
+            first, last = max(_row(ys.min()), top * SAMPLES), min(_row(ys.max()), bottom * SAMPLES)
+            if first >= last:
                 continue
-            _plane(xs, ys, quad_z, planes[count])
-            shown[count] = f
-            rows[count, 0], rows[count, 1] = first, last
-            top, bottom = min(top, max(first, 0)), max(bottom, min(last, height))
-            left, right = min(left, max(low, 0)), max(right, min(high, width))
-            count += 1
-        if count == 0:
-            top = bottom = left = right = 0
-        seen[b, 0], seen[b, 1], seen[b, 2], seen[b, 3] = top, bottom, left, right
+            _plane(xs, ys, zs, plane)
+            _spans(xs, ys, first, last, low, high)
+            for s in range(first, last):
+                off = _ACROSS[s & 3] * 0.125
+                base = plane[1] * ((2 * s + 1) * 0.125) + plane[2]
+                line = (s - top * SAMPLES) * wide - left
+                for x in range(max(left, int(np.ceil(low[s] - off))), min(right, int(np.ceil(high[s] - off)))):
+                    z = float32(plane[0] * (x + off) + base)
+                    if z > depth[line + x]:
+                        depth[line + x] = z
+                        face_at[line + x] = f
         for y in range(top, bottom):
-            for j in range(count):
-                if rows[j, 0] > y or rows[j, 1] <= y:
-                    continue
-                a, slope, c = planes[j, 0], planes[j, 1], planes[j, 2]
-                for k in range(SAMPLES):
-                    at = y + (2 * k + 1) * 0.125
-                    low_x, high_x = _span(quad_x[j], quad_y[j], at)
-                    if low_x > high_x:
-                        continue
-                    off = _ACROSS[k] * 0.125
-                    start, stop = max(left, int(np.ceil(low_x - off))), min(right, int(np.ceil(high_x - off)))
-                    base = slope * at + c
-                    for x in range(start, stop):
-                        z = a * (x + off) + base
-                        if z > depth[k, x]:
-                            depth[k, x] = z
-                            face_at[k, x] = shown[j]
             for x in range(left, right):
                 covered, blue, green, red, front = 0, 0, 0, 0, float32(0.0)
                 for k in range(SAMPLES):
-                    f = face_at[k, x]
-                    if f >= 0:
-                        z32 = float32(depth[k, x])
-                        if z32 > nearest[y, x]:
-                            covered += 1
-                            blue += colors[f, 0]
-                            green += colors[f, 1]
-                            red += colors[f, 2]
-                            front = max(front, z32)
-                        face_at[k, x] = -1
-                        depth[k, x] = 0.0
+                    at = ((y - top) * SAMPLES + k) * wide + x - left
+                    z = depth[at]
+                    if z > nearest[y, x]:
+                        f = face_at[at]
+                        covered += 1
+                        blue += colors[f, 0]
+                        green += colors[f, 1]
+                        red += colors[f, 2]
+                        front = max(front, z)
                 if covered > 0:
                     rest = SAMPLES - covered
                     picture[y, x, 0] = (blue + rest * picture[y, x, 0] + 2) >> 2
@@ -165,55 +183,60 @@ def draw(
                         owner[y, x] = bodies[b, 2]
 
 
-@njit([types.void(uint8[:, ::1], float64[:, ::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1])], nogil=True, cache=True, error_model="numpy")
-def cast(mask: NDArray[np.uint8], corners: NDArray[np.float64], faces: NDArray[np.int32], bodies: NDArray[np.int64], lit: NDArray[np.uint8]) -> None:
-    """Raise mask [h, w] to the share (of 255) of each pixel that lies in the shadow of a body, times how far the sun reaches it (lit, of 255).
+@njit(
+    [types.void(uint8[:, ::1], float64[:, ::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1], int64)], nogil=True, cache=True, error_model="numpy"
+)
+def cast(
+    mask: NDArray[np.uint8],
+    corners: NDArray[np.float64],
+    faces: NDArray[np.int32],
+    bodies: NDArray[np.int64],
+    lit: NDArray[np.uint8],
+    strength: int,
+) -> None:
+    """Raise mask [h, w] to the darkness, of 255, of the shadows of bodies: `strength` where a pixel is wholly in shadow and the sun reaches it.
 
     corners [V, 3]: the corners' shadows, x and y in pixels, inverse depth. Faces that turn clockwise are the shadow's doubles and left out.
-    bodies [N, 4]: as in `draw`; the third receives 1 where anything was drawn, else 0.
+    bodies [N, 4]: as in `draw`. lit [h, w]: how far the sun reaches a pixel, of 255.
     """
     height, width = mask.shape
-    covered = np.zeros(width, np.uint8)
+    low, high = np.empty(height * SAMPLES), np.empty(height * SAMPLES)
     xs, ys = np.empty(4), np.empty(4)
-    most = 0
+    bounds = np.empty(4, np.int64)
+    covered = np.zeros(0, np.uint8)
     for b in range(len(bodies)):
-        most = max(most, bodies[b, 1] - bodies[b, 0])
-    quad_x, quad_y = np.empty((most, 4)), np.empty((most, 4))
-    for b in range(len(bodies)):
-        count, top, bottom, left, right = 0, height, 0, width, 0
+        _bounds(corners, faces, bodies[b], height, width, bounds)
+        top, bottom, left, right = bounds
+        if top >= bottom:
+            continue
+        wide = right - left
+        size = (bottom - top) * wide
+        if size > len(covered):
+            covered = np.zeros(size, np.uint8)
+        covered[:size] = 0
         for f in range(bodies[b, 0], bodies[b, 1]):
-            xs, ys = quad_x[count], quad_y[count]
             behind = False
             for k in range(4):
                 corner = faces[f, k]
-                xs[k] = corners[corner, 0]
-                ys[k] = corners[corner, 1]
+                xs[k], ys[k] = corners[corner, 0], corners[corner, 1]
                 behind |= corners[corner, 2] <= 0.0
             if behind or _area(xs, ys) >= 0.0:
                 continue
-            first, last = int(np.floor(ys.min())), int(np.floor(ys.max())) + 1
-            low, high = int(np.floor(xs.min())), int(np.floor(xs.max())) + 1
-            if last <= 0 or first >= height or high <= 0 or low >= width:
+            first, last = max(_row(ys.min()), top * SAMPLES), min(_row(ys.max()), bottom * SAMPLES)
+            if first >= last:
                 continue
-            top, bottom = min(top, max(first, 0)), max(bottom, min(last, height))
-            left, right = min(left, max(low, 0)), max(right, min(high, width))
-            count += 1
-        bodies[b, 2] = 1 if count else 0
+            _spans(xs, ys, first, last, low, high)
+            for s in range(first, last):
+                off = _ACROSS[s & 3] * 0.125
+                line = ((s >> 2) - top) * wide - left
+                for x in range(max(left, int(np.ceil(low[s] - off))), min(right, int(np.ceil(high[s] - off)))):
+                    covered[line + x] |= 1 << (s & 3)
         for y in range(top, bottom):
-            for j in range(count):
-                for k in range(SAMPLES):
-                    low_x, high_x = _span(quad_x[j], quad_y[j], y + (2 * k + 1) * 0.125)
-                    if low_x > high_x:
-                        continue
-                    off = _ACROSS[k] * 0.125
-                    for x in range(max(left, int(np.ceil(low_x - off))), min(right, int(np.ceil(high_x - off)))):
-                        covered[x] |= 1 << k
             for x in range(left, right):
-                if covered[x]:
-                    bits = covered[x]
-                    share = ((bits & 1) + (bits >> 1 & 1) + (bits >> 2 & 1) + (bits >> 3 & 1)) * 255 >> 2
-                    mask[y, x] = max(mask[y, x], (share * lit[y, x]) // 255)
-                    covered[x] = 0
+                bits = covered[(y - top) * wide + x - left]
+                if bits:
+                    share = (bits & 1) + (bits >> 1 & 1) + (bits >> 2 & 1) + (bits >> 3 & 1)
+                    mask[y, x] = max(mask[y, x], (share * strength * lit[y, x]) // (255 * SAMPLES))
 
 
 @njit([types.void(float64[:, ::1], float64[:, ::1], int32[:, ::1], int64[:, ::1], uint8[::1], float32[::1], float32[:, :, ::1], float32[:, :, ::1], float64[:, ::1], uint8[:, ::1])], nogil=True, cache=True, error_model="numpy")

@@ -14,7 +14,7 @@ from edge_runtime.sources.sim.street import Point, SignalHead
 LAMP_M, LAMP_ARM_M = 6.6, 1.1
 HEAD_M = 3.35  # the middle lamp of a traffic light
 _CROWN_M = 4.3  # its middle
-_LEAF = ((38.0, 86.0, 66.0), (44.0, 102.0, 82.0), (36.0, 78.0, 70.0))
+_LEAF = ((48.0, 108.0, 84.0), (54.0, 122.0, 100.0), (50.0, 100.0, 92.0))
 
 
 def crown_of(at: Point, seed: int) -> list[tuple[float, float, float, float]]:
@@ -80,24 +80,29 @@ def lamp() -> Mesh:
     return bake([clay], (1.0, 1.0, LAMP_M))
 
 
+def lamp_heights(head: SignalHead) -> dict[str, float]:
+    """How high the middle of each of its lamps is, by colour; people on foot have no amber."""
+    colors, middle, step = (("red", "green"), 2.55, 0.25) if head.for_walkers else (("red", "amber", "green"), HEAD_M, 0.34)
+    return {color: middle + ((len(colors) - 1) / 2 - k) * step for k, color in enumerate(colors)}
+
+
 def signal(head: SignalHead) -> Mesh:
     """A traffic light that faces along x: red, amber and green are the slots TAIL, LEFT and RIGHT."""
     clay = Clay()
     size = 0.72 if head.for_walkers else 1.0
-    lamps = (Slot.TAIL, Slot.RIGHT) if head.for_walkers else (Slot.TAIL, Slot.LEFT, Slot.RIGHT)
-    middle = 2.55 if head.for_walkers else HEAD_M
-    clay.tube((0.0, 0.0, 0.0), (0.0, 0.0, middle - 0.3), (0.07, 0.055), Slot.METAL, sides=7)
-    half = 0.17 * len(lamps) * size + 0.03
-    clay.box((-0.02, -0.19 * size, middle - half), (0.20, 0.19 * size, middle + half), Slot.DARK)
+    slots = {"red": Slot.TAIL, "amber": Slot.LEFT, "green": Slot.RIGHT}
+    heights = lamp_heights(head)
+    low, high = min(heights.values()) - 0.20 * size, max(heights.values()) + 0.20 * size
+    clay.tube((0.0, 0.0, 0.0), (0.0, 0.0, high), (0.07, 0.055), Slot.METAL, sides=7)
+    clay.box((0.02, -0.19 * size, low), (0.22, 0.19 * size, high), Slot.DARK)
     if not head.for_walkers:
-        clay.box((-0.04, -0.33, middle - half - 0.12), (-0.02, 0.33, middle + half + 0.12), Slot.SHOES)
-    for k, slot in enumerate(lamps):
-        z = middle + half - 0.03 - 0.17 * size - k * 0.34 * size
-        ring = [(0.21, 0.125 * size * y, z + 0.125 * size * up) for y, up in _OCTAGON]
+        clay.box((0.0, -0.31, low - 0.10), (0.02, 0.31, high + 0.10), Slot.SHOES)
+    for color, z in heights.items():
+        ring = [(0.23, 0.125 * size * y, z + 0.125 * size * up) for y, up in _OCTAGON]
         for j in range(1, 7, 2):
-            clay.quad([ring[0], *ring[j : j + 3]], slot)
-        clay.box((0.20, -0.15 * size, z + 0.125 * size), (0.38, 0.15 * size, z + 0.15 * size), Slot.DARK)
-    return bake([clay], (1.0, 1.0, middle + half))
+            clay.quad([ring[0], *ring[j : j + 3]], slots[color])
+        clay.box((0.22, -0.15 * size, z + 0.125 * size), (0.38, 0.15 * size, z + 0.15 * size), Slot.DARK)
+    return bake([clay], (1.0, 1.0, high))
 
 
 _OCTAGON = ((1.0, -0.41), (1.0, 0.41), (0.41, 1.0), (-0.41, 1.0), (-1.0, 0.41), (-1.0, -0.41), (-0.41, -1.0), (0.41, -1.0))

@@ -11,7 +11,7 @@ from edge_runtime.sources.sim.canvas import FINE, Canvas
 from edge_runtime.sources.sim.street import Marking, Point, Polygon, Scene
 
 _ASPHALT, _SLABS, _RED, _GRASS, _PAINT, _SOIL = (
-    (92.0, 90.0, 88.0),
+    (104.0, 102.0, 100.0),
     (158.0, 164.0, 168.0),
     (82.0, 84.0, 138.0),
     (66.0, 116.0, 98.0),
@@ -110,8 +110,8 @@ def _wear(canvas: Canvas, kinds: NDArray[np.uint8], draw: np.random.Generator) -
     reach = canvas.camera.focal_px * FINE * 0.05
     fade = np.minimum(reach / scale, 1.0).astype(np.float32)
     kind = kinds[top:]
-    rough = np.array([0.22, 0.16, 0.10, 0.34, 0.12], np.float32)[kind]
-    blotch = np.array([0.20, 0.17, 0.12, 0.34, 0.22], np.float32)[kind]
+    rough = np.array([0.14, 0.11, 0.08, 0.17, 0.09], np.float32)[kind]
+    blotch = np.array([0.14, 0.15, 0.11, 0.20, 0.20], np.float32)[kind]
     change = fine * fade * rough + broad * blotch
     slab = (kind == 2) & (scale < canvas.camera.focal_px * FINE * 0.035)
     joint = (np.minimum(_from_joint(x, 0.6), _from_joint(y, 0.6)) < 0.022) & slab

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+_OUTLINE = 0.985  # of a body's surface casts its shadow
 POSES = 24  # of one cycle of a body that moves within itself
 
 Corner = tuple[float, float, float]
@@ -49,6 +50,7 @@ class Mesh(NamedTuple):
     faces: NDArray[np.int32]  # [F, 4] corners
     slots: NDArray[np.uint8]  # [F]
     shades: NDArray[np.float32]  # [F] how much light reaches a face that lies deep, 0 to 1
+    outline: NDArray[np.int32]  # [G, 4] the faces that matter for a shadow
     length_m: float
     width_m: float
     height_m: float
@@ -156,12 +158,22 @@ def bake(poses: Sequence[Clay], size: Corner, *, cycle_m: float = 1.0, grows_eve
     corners = np.round(np.array([clay.corners for clay in poses]), 6)
     rows = np.ascontiguousarray(corners.transpose(1, 0, 2)).reshape(corners.shape[1], -1)
     _, kept, place = np.unique(rows, axis=0, return_index=True, return_inverse=True)  # corners that faces share
+    faces = place.reshape(-1)[np.array(first.faces)].astype(np.int32)
     return Mesh(
         np.ascontiguousarray(corners[:, kept]),
-        place.reshape(-1)[np.array(first.faces)].astype(np.int32),
+        faces,
         np.array(first.slots, np.uint8),
         np.array(first.shades, np.float32),
+        faces[_largest(corners[0][np.array(first.faces)])],
         *size,
         cycle_m,
         grows_evenly,
     )
+
+
+def _largest(quads: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Which of the quads [F, 4, 3] make up nearly all of the surface."""
+    across = np.cross(quads[:, 2] - quads[:, 0], quads[:, 3] - quads[:, 1])
+    areas = np.round(np.sqrt((across * across).sum(axis=1)), 9)
+    order = np.argsort(-areas, kind="stable")
+    return np.sort(order[: int(np.searchsorted(np.cumsum(areas[order]), _OUTLINE * areas.sum())) + 1])

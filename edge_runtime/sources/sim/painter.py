@@ -1,33 +1,33 @@
 """Pictures of the street: a background that was drawn once, and the road users of a moment over it.
 
-    backdrop (copied) ─► shadows ─► bodies, from far to near ─► lamps that burn ─► rain and noise of the sensor ─► picture
+    backdrop (copied) ─► shadows, beams ─► bodies, from far to near ─► lamps that burn ─► rain and noise of the sensor ─► picture
 
 Nothing is kept from one picture to the next: the same moment gives the same bytes, whatever was painted before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.sources.sim.bodies import place
 from edge_runtime.sources.sim.canvas import FINE, MARGIN
-from edge_runtime.sources.sim.furniture import signal
-from edge_runtime.sources.sim.liveries import furniture, palette_of
-from edge_runtime.sources.sim.mesh import Slot
+from edge_runtime.sources.sim.illumination import lamplight
+from edge_runtime.sources.sim.lights import Glow, Lamp, lamps_of
+from edge_runtime.sources.sim.liveries import palette_of
 from edge_runtime.sources.sim.projection import NEAR_M, Camera
-from edge_runtime.sources.sim.scenery import backdrop, place_at
+from edge_runtime.sources.sim.scenery import backdrop
 from edge_runtime.sources.sim.sensor import Sensor
+from edge_runtime.sources.sim.signalling import Signalling
 from edge_runtime.sources.sim.stage import Cast, Figure
 from edge_runtime.sources.sim.street import Moment, Point, RoadUser, Scene, View
-from edge_runtime.sources.sim.weather import WEATHERS
+from edge_runtime.sources.sim.underfoot import Underfoot
+from edge_runtime.sources.sim.weather import LAMP_LIGHT, WEATHERS
 from edge_runtime.types import Size
 
-_LIT = {
-    "red": (Slot.TAIL, (40.0, 40.0, 255.0)),
-    "amber": (Slot.LEFT, (30.0, 180.0, 255.0)),
-    "green": (Slot.RIGHT, (130.0, 240.0, 60.0)),
-}
+_BLINK_MS, _BLINK_ON_MS = 700, 400
 
 
 class Painter:
@@ -50,57 +50,99 @@ class Painter:
         self.scene = scene
         self.camera = Camera(scene.view if view is None else view, size)
         self._weather = WEATHERS[weather]
-        self._backdrop = backdrop(scene, self.camera.view, size, self._weather, seed)
-        self._cast = Cast(self.camera, self._weather)
         self._sensor = Sensor(size, self._weather, seed, shake, noise)
-        self._signals = {head.name: (signal(head), head) for head in scene.signals}
-        self._mask = np.zeros((size.height, size.width), np.uint8)
+        self._backdrop = backdrop(scene, self.camera.view, size, self._weather, seed)
+        self._backdrop.darken(self._sensor.middle)
+        self._cast = Cast(self.camera, self._weather)
+        self._cast.darker = self._sensor.middle
+        self._underfoot = Underfoot(self.camera, self._weather, self._cast, self._backdrop.lit)
+        self._signalling = Signalling(scene.signals, self.camera)
+        self._glow = Glow(self.camera, self._weather.wet)
 
     def paint(self, moment: Moment) -> NDArray[np.uint8]:
         """The picture of a moment, [h, w, 3], blue, green, red; the caller's own."""
         down, across = self._sensor.shift(moment.time_s)
-        picture, depth = self._ground(down, across)
+        picture, depth = self._copied(down, across)
         shift = (across / FINE, down / FINE)
-        figures = self._figures(moment)
+        blinks = round(moment.time_s * 1000) % _BLINK_MS < _BLINK_ON_MS
+        users = self._shown(moment.users)
+        figures = self._figures(users, blinks)
+        self._underfoot.draw(users, figures, picture, shift)
         if figures:
-            self._shadows(figures, picture, shift)
-            self._cast.show(figures, picture, depth, shift)
+            self._cast.show(figures, picture, depth, shift, lights=self._lights(users))
+        lamps = self._signalling.lamps(moment.signals)
+        for user in users:
+            lamps += self._burning(user, blinks)
+        self._glow.add(lamps, picture, depth, shift)
         self._sensor.expose(picture, moment.time_s)
         return picture
 
-    def _ground(self, down: int, across: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Copies of the background, moved by canvas pixels."""
+    def _copied(self, down: int, across: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The background, moved by canvas pixels."""
         height, width = self.camera.size.height, self.camera.size.width
         row, column = MARGIN * FINE - down, MARGIN * FINE - across
         plate = self._backdrop.plates[row % FINE][column % FINE]
         part = np.s_[row // FINE : row // FINE + height, column // FINE : column // FINE + width]
-        return np.ascontiguousarray(plate.picture[part]), np.ascontiguousarray(plate.depth[part])
+        return plate.picture[part].copy(), plate.depth[part].copy()
 
-    def _figures(self, moment: Moment) -> list[Figure]:
-        """Users and lit traffic lights in front of the camera, from far to near."""
-        depths = self.camera.depths(moment.users).tolist()
-        order = sorted((k for k in range(len(depths)) if depths[k] > NEAR_M), key=lambda k: (-round(depths[k], 6), moment.users[k].id))
-        users = [moment.users[k] for k in order]
-        blinks = int(moment.time_s * 1000) % 700 < 400
-        figures = []
-        if users:
-            placed = place(users)
-            ends = (*placed.starts[1:].tolist(), len(placed.points))
-            for k, user in enumerate(users):
-                palette = palette_of(user, self._weather.heads, blinks)
-                figures.append(Figure(placed.meshes[k], placed.points[placed.starts[k] : ends[k]], palette, k))
-        return figures
+    def _shown(self, users: Sequence[RoadUser]) -> list[RoadUser]:
+        """Those whose body or shadow may be in the picture, from far to near."""
+        if not users:
+            return []
+        seen = self.camera.seen(np.array([(user.x_m, user.y_m, 1.0) for user in users]))
+        room = np.array([user.length_m + 2 * user.height_m for user in users])
+        aside = self.camera.size.width / 2 / self.camera.focal_px
+        steep = self.camera.size.height / 2 / self.camera.focal_px
+        ahead = seen[:, 2] + room
+        within = (seen[:, 2] > NEAR_M) & (np.abs(seen[:, 0]) < aside * ahead + room) & (np.abs(seen[:, 1]) < steep * ahead + room)
+        depths = np.round(seen[:, 2], 6).tolist()
+        return [users[k] for k in sorted(np.flatnonzero(within).tolist(), key=lambda k: (-depths[k], users[k].id))]
 
-    def _shadows(self, figures: list[Figure], picture: NDArray[np.uint8], shift: Point) -> None:
-        if self._weather.shadow <= 0:
-            return
-        mask = self._mask
-        mask[:] = 0
-        self._cast.shade(figures, mask, self._backdrop.lit, shift)
-        dark = mask > 0
-        keep = 256 - (mask[dark].astype(np.uint16) * round(256 * self._weather.shadow)) // 255
-        picture[dark] = (picture[dark].astype(np.uint16) * keep[:, None] >> 8).astype(np.uint8)
+    def _figures(self, users: Sequence[RoadUser], blinks: bool) -> list[Figure]:
+        if not users:
+            return []
+        placed = place(users)
+        ends = (*placed.starts[1:].tolist(), len(placed.points))
+        return [
+            Figure(placed.meshes[k], placed.points[placed.starts[k] : ends[k]], palette_of(user, self._weather.heads, blinks), user.id)
+            for k, user in enumerate(users)
+        ]
+
+    def _lights(self, users: Sequence[RoadUser]) -> NDArray[np.float32]:
+        """[N, 4, 3] what falls on each user: less sun where a house or a tree takes it, more light beneath a street lamp."""
+        lights = np.repeat(self._cast.light[None], len(users), axis=0)
+        spots = np.array([(user.x_m, user.y_m, 1.0) for user in users])
+        if self._weather.shadow > 0:
+            spots[:, 2] = 0.0
+            places, _ = self.camera.project(spots)
+            columns = np.clip(places[:, 0], 0, self.camera.size.width - 1).astype(int)
+            rows = np.clip(places[:, 1], 0, self.camera.size.height - 1).astype(int)
+            lights[:, 2] *= 0.12 + 0.88 * self._backdrop.lit[rows, columns, None].astype(np.float32) / 255
+        if self._weather.lamps > 0:
+            near = (lamplight(self.scene, spots[:, 0], spots[:, 1], spots[:, 2]) * self._weather.lamps).astype(np.float32)
+            lamp = near[:, None] * np.array(LAMP_LIGHT, np.float32)
+            lights[:, 0] += 0.95 * lamp
+            lights[:, 1] += 0.30 * lamp
+            lights[:, 2] += 0.25 * lamp
+        return lights
+
+    def _burning(self, user: RoadUser, blinks: bool) -> list[Lamp]:
+        return lamps_of(user, self.camera.view.eye, self._weather.heads, blinks)
 
     def visibility(self, moment: Moment) -> NDArray[np.float64]:
         """[N] the share of each user's outline within the picture that nothing nearer hides; 0 for who is not in the picture."""
-        return np.ones(len(moment.users))
+        height, width = self.camera.size.height, self.camera.size.width
+        users = self._shown(moment.users)
+        shares = np.zeros(len(moment.users))
+        if not users:
+            return shares
+        figures = self._figures(users, False)
+        picture, owner = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.int32)
+        _, depth = self._copied(0, 0)
+        touched = self._cast.show(figures, picture, depth, (0.0, 0.0), owner=owner)
+        own = dict(zip((user.id for user in users), self._cast.outlines(figures, touched).tolist(), strict=True))
+        left = dict(zip(*(part.tolist() for part in np.unique(owner, return_counts=True)), strict=True))
+        for k, user in enumerate(moment.users):
+            if own.get(user.id):
+                shares[k] = min(left.get(user.id, 0) / own[user.id], 1.0)
+        return shares

@@ -40,6 +40,12 @@ class Backdrop:
     plates: tuple[tuple[Plate, Plate], tuple[Plate, Plate]]
     lit: NDArray[np.uint8]  # [h, w] of 255
 
+    def darken(self, levels: int) -> None:
+        """Take levels away from every plate: noise of that middle will be added."""
+        for row in self.plates:
+            for plate in row:
+                np.subtract(np.maximum(plate.picture, levels), levels, out=plate.picture)
+
 
 def backdrop(scene: Scene, view: View, size: Size, weather: Weather, seed: int) -> Backdrop:
     """Draw the background of a scene."""

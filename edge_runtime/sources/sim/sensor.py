@@ -19,7 +19,7 @@ _SWAYS_S = 0.11  # between the places that a shaking camera swings through
 
 
 class Sensor:
-    """The camera's own part of a picture."""
+    """The camera's own part of a picture. `middle`: by how many levels noise brightens it."""
 
     def __init__(self, size: Size, weather: Weather, seed: int, shake: float | None, noise: float | None) -> None:
         self._size = size
@@ -29,7 +29,7 @@ class Sensor:
         grain = np.random.Generator(np.random.PCG64(seed + 77))
         tiles = 3 if weather.streaks > 0 else 1
         self._tiles = [_tile(size, spread, weather.streaks, grain) for _ in range(tiles)] if spread > 0 or weather.streaks > 0 else []
-        self._middle = round(2.4 * spread)
+        self.middle = round(2.4 * spread)
 
     def shift(self, time_s: float) -> tuple[int, int]:
         """By how many canvas pixels (halves of a pixel) the picture is moved down and to the right."""
@@ -54,8 +54,6 @@ class Sensor:
         tile = self._tiles[draw(self._seed, 3 * frame, len(self._tiles))]
         top, left = draw(self._seed, 3 * frame + 1, _ROOM), draw(self._seed, 3 * frame + 2, _ROOM)
         part = tile[top : top + self._size.height, left : left + self._size.width]
-        if self._middle:
-            cv2.subtract(picture, (self._middle, self._middle, self._middle, 0), dst=picture)
         cv2.add(picture, part, dst=picture)
 
 

@@ -33,9 +33,11 @@ class Cast:
         from edge_runtime.kernels import raster
 
         self._kernels = raster
+        self.darker = 0  # levels that colours stay below their value, for noise to be added
         self.camera = camera
         self._eye_sun = np.array([camera.view.eye, weather.towards_sun], np.float64)
-        self._light = np.array([weather.sky, weather.bounce, weather.sun, weather.mirrored], np.float32)
+        self.light = np.array([weather.sky, weather.bounce, weather.sun, weather.mirrored], np.float32)
+        self._shadow = weather.shadow
         east, north, up = weather.towards_sun
         self._fall = np.array((-east / up, -north / up))
 
@@ -53,27 +55,44 @@ class Cast:
 
         lights [N, 4, 3]: of the sky, from the ground, of the sun, as mirrored, for each figure; by default those of the weather.
         """
-        together = _Together.of(figures)
+        together = _Together.of(figures, [figure.mesh.faces for figure in figures])
         if owner is None:
             owner = np.zeros(depth.shape, np.int32)
         if lights is None:
-            lights = np.repeat(self._light[None], len(figures), axis=0)
+            lights = np.repeat(self.light[None], len(figures), axis=0)
+        slots, shades = np.concatenate([figure.mesh.slots for figure in figures]), np.concatenate([figure.mesh.shades for figure in figures])
         colors = np.empty((len(together.faces), 3), np.uint8)
         palettes = np.ascontiguousarray(np.stack([figure.palette for figure in figures]))
         self._kernels.color(
-            together.points, self._eye_sun, together.faces, together.bodies, together.slots, together.shades, palettes, lights, FINISH, colors
+            together.points, self._eye_sun, together.faces, together.bodies, slots, shades, palettes, lights, FINISH, colors
         )
+        if self.darker:
+            np.subtract(np.maximum(colors, self.darker), self.darker, out=colors)
         touched = np.zeros((len(figures), 4), np.int64)
         self._kernels.draw(picture, depth, owner, self._corners(together.points, shift), together.faces, colors, together.bodies, touched)
         return touched
 
+    def outlines(self, figures: Sequence[Figure], touched: NDArray[np.int64]) -> NDArray[np.int64]:
+        """[N] how many pixels of the picture each figure would cover alone; touched [N, 4] as `show` returns."""
+        size = self.camera.size
+        picture, owner = np.zeros((size.height, size.width, 3), np.uint8), np.zeros((size.height, size.width), np.int32)
+        depth = np.zeros((size.height, size.width), np.float32)
+        counts = np.zeros(len(figures), np.int64)
+        for k, (top, bottom, left, right) in enumerate(touched.tolist()):
+            if top < bottom:
+                self.show(figures[k : k + 1], picture, depth, (0.0, 0.0), owner=owner)
+                part = np.s_[top:bottom, left:right]
+                counts[k] = np.count_nonzero(depth[part])
+                depth[part] = 0.0
+        return counts
+
     def shade(self, figures: Sequence[Figure], mask: NDArray[np.uint8], lit: NDArray[np.uint8], shift: Point) -> None:
-        """Raise mask [h, w] where the sun does not reach the ground because of figures."""
-        together = _Together.of(figures)
+        """Raise mask [h, w] to the darkness, of 255, where the sun does not reach the ground because of figures."""
+        together = _Together.of(figures, [figure.mesh.outline for figure in figures])
         flat = together.points.copy()
         flat[:, :2] += flat[:, 2:] * self._fall
         flat[:, 2] = 0.0
-        self._kernels.cast(mask, self._corners(flat, shift), together.faces, together.bodies, lit)
+        self._kernels.cast(mask, self._corners(flat, shift), together.faces, together.bodies, lit, round(255 * self._shadow))
 
     def _corners(self, points: NDArray[np.float64], shift: Point) -> NDArray[np.float64]:
         places, depths = self.camera.project(points)
@@ -88,25 +107,16 @@ class _Together(NamedTuple):
 
     points: NDArray[np.float64]
     faces: NDArray[np.int32]
-    slots: NDArray[np.uint8]
-    shades: NDArray[np.float32]
     bodies: NDArray[np.int64]  # [N, 4] first face, past its last, number, both sides
 
     @staticmethod
-    def of(figures: Sequence[Figure]) -> _Together:
+    def of(figures: Sequence[Figure], own: Sequence[NDArray[np.int32]]) -> _Together:
+        """`own`: the faces of each figure."""
         corners = np.cumsum([0, *(len(figure.points) for figure in figures)])
-        ends = np.cumsum([0, *(len(figure.mesh.faces) for figure in figures)])
+        ends = np.cumsum([0, *(len(faces) for faces in own)])
         bodies = np.zeros((len(figures), 4), np.int64)
         bodies[:, 0], bodies[:, 1] = ends[:-1], ends[1:]
         bodies[:, 2] = [figure.number for figure in figures]
-        faces = np.concatenate([figure.mesh.faces for figure in figures])
+        faces = np.concatenate(own)
         faces += np.repeat(corners[:-1], np.diff(ends)).astype(np.int32)[:, None]
-        return _Together(
-            np.ascontiguousarray(np.concatenate([figure.points for figure in figures])),
-            faces,
-            np.concatenate([figure.mesh.slots for figure in figures]),
-            np.concatenate([figure.mesh.shades for figure in figures]),
-            bodies,
-        )
-
-
+        return _Together(np.ascontiguousarray(np.concatenate([figure.points for figure in figures])), faces, bodies)
