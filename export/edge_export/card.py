@@ -95,16 +95,23 @@ def _numbers(folder: Path, bundle: Bundle, report: Json) -> list[str]:
     plots.recall_by_height(report, folder / RECALL)
     lines += ["", f"![Precision over recall, any vehicle]({PRECISION})", "", f"![Recall by height, any vehicle]({RECALL})"]
     if (folder / FAILURES).is_file():
-        remark = f"Simulated pictures with most faults; amber was missed, magenta is false. `{_failing(bundle)}` draws those of photographs,"
-        lines += ["", "### Where it fails", "", f"{remark} which are not ours to spread.", "", f"![The simulated pictures]({FAILURES})"]
+        remark = f"Simulated pictures with most faults; amber was missed, magenta is false. `{_failing(bundle)}` draws "
+        lines += [
+            "",
+            "### Where it fails",
+            "",
+            f"{remark}those of photographs, which are not ours to spread.",
+            "",
+            f"![The simulated pictures]({FAILURES})",
+        ]
     return lines
 
 
 _SOURCES = {"street": "Held-out photographs", "simulated": "Simulated streets"}
 _REMARKS = {
-    "street": "None of these pictures was trained on, nor was any other of two whole sessions among them; night is split by picture. Pictures in which "
-    "YOLOX-nano found a vehicle that was not labelled had been left out of this selection, which favours YOLOX-nano. “bus” includes minivans in the "
-    "toll-road set.",
+    "street": "None of these pictures was trained on, nor was any other of two whole sessions among them; night is split by picture. Pictures in "
+    "which YOLOX-nano found a vehicle that was not labelled had been left out of this selection, which favours YOLOX-nano. “bus” includes minivans "
+    "in the toll-road set.",
     "simulated": "Seeds from 1; training used seeds from 1000: the same scenes, other traffic. A detector that never saw simulated pictures is at a "
     "disadvantage here: these rows show what this model makes of known truth, not which one is better on a real street. A rider counts as the "
     "two-wheeler; a person found on one is not counted as false.",
