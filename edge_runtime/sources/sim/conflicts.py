@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.sources.sim.network import Crossing, Network, Route
 
@@ -76,43 +77,30 @@ def _until(route: Route, other: Route) -> float:
 
 
 def _join(route: Route, other: Route) -> tuple[float, float]:
-    """Routes to one exit: how far along each the common line begins."""
+    """Routes to one exit: how far along each their common line begins."""
     ours, theirs = route.path.samples(), other.path.samples()
-    away = np.abs(ours[-1] - theirs[-1]).sum()
-    assert away < 1.0, f"{route.name} and {other.name} do not end together"
-    near = ((ours[:, None] - theirs[None]) ** 2).sum(axis=2)
-    index = len(ours) - 1
-    while index > 0 and near[index - 1].min() < (_SAME_M + 0.25) ** 2 and _beside(ours, theirs, index - 1) < _SAME_M:
-        index -= 1
-    return index / 2, route_place(other, (float(ours[index, 0]), float(ours[index, 1])))
-
-
-def route_place(route: Route, place: tuple[float, float]) -> float:
-    """How far along a route a place on it is."""
-    near = route.path.nearest(place)
-    x, y = route.path.at(near)
-    hx, hy = route.path.heading(near)
-    return near + (place[0] - x) * hx + (place[1] - y) * hy
-
-
-def _beside(ours: np.ndarray, theirs: np.ndarray, index: int) -> float:
-    """The distance of our place from their line."""
-    away = ((theirs - ours[index]) ** 2).sum(axis=1)
-    near = int(np.argmin(away))
-    a, b = (near - 1, near) if near == len(theirs) - 1 else (near, near + 1)
-    along = theirs[b] - theirs[a]
-    span = ours[index] - theirs[a]
-    return float(abs(along[0] * span[1] - along[1] * span[0]) / np.sqrt((along**2).sum()))
+    hx, hy = route.path.heading(route.path.length_m)
+    starts = []
+    for places in (ours, theirs):
+        away = places - ours[-1]
+        off = np.flatnonzero(np.abs(away[:, 1] * hx - away[:, 0] * hy) > _SAME_M)
+        first = int(off[-1]) + 1 if len(off) else 0
+        starts.append((first, float(away[first, 0] * hx + away[first, 1] * hy)))
+    begin = max(ahead for _, ahead in starts)
+    mine, their = (first / 2 + begin - ahead for first, ahead in starts)
+    return mine, their
 
 
 def _zone(route: Route, number: int, other: Route, join: tuple[float, float] | None) -> Zone | None:
     ours, theirs = route.path.samples(), other.path.samples()
     if join is not None:
         ours, theirs = ours[: round(join[0] * 2) + 1], theirs[: round(join[1] * 2) + 1]
-    close = ((ours[:, None] - theirs[None]) ** 2).sum(axis=2) < (route.half_m + other.half_m + _CLEAR_M) ** 2
+    apart = route.half_m + other.half_m + _CLEAR_M
+    mine, their = _around(ours, theirs, apart), _around(theirs, ours, apart)
+    close = ((ours[mine][:, None] - theirs[their][None]) ** 2).sum(axis=2) < apart * apart
     if not close.any():
         return None
-    mine, their = np.flatnonzero(close.any(axis=1)), np.flatnonzero(close.any(axis=0))
+    mine, their = mine[close.any(axis=1)], their[close.any(axis=0)]
     together = route.phase == other.phase
     return Zone(
         enter_m=float(mine[0]) / 2 - 0.5,
@@ -123,6 +111,12 @@ def _zone(route: Route, number: int, other: Route, join: tuple[float, float] | N
         yields=together and route.rank < other.rank,
         keep_clear=together,
     )
+
+
+def _around(places: NDArray[np.float64], others: NDArray[np.float64], apart: float) -> NDArray[np.int64]:
+    """Which of the places may be that near to any of the others: those in their box."""
+    low, high = others.min(axis=0) - apart, others.max(axis=0) + apart
+    return np.flatnonzero(((places > low) & (places < high)).all(axis=1)).astype(np.int64)
 
 
 def _on_foot(route: Route, number: int, crossing: Crossing) -> Zone | None:

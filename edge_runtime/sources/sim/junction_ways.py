@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from edge_runtime.sources.sim import junction as ground
 from edge_runtime.sources.sim.network import Bend, Crossing, Entry, Gate, Network, Route, Walk
 from edge_runtime.sources.sim.paths import Path, rounded
@@ -17,7 +19,7 @@ _STAND_M = 0.6  # before the stop line
 _INNER, _OUTER = ground.MAIN_LANES
 _MAIN_CYCLE, _SIDE, _SIDE_CYCLE = ground.MAIN_CYCLE, ground.SIDE_LANE, ground.SIDE_CYCLE
 
-_MIXED = (("car", 74.0), ("van", 9.0), ("truck", 4.0), ("bus", 4.0), ("motorcycle", 9.0))
+_MIXED = (("car", 70.0), ("van", 9.0), ("truck", 6.0), ("bus", 6.0), ("motorcycle", 9.0))
 _LIGHT = (("car", 82.0), ("van", 9.0), ("motorcycle", 9.0))
 _BICYCLES = (("bicycle", 1.0),)
 
@@ -124,12 +126,12 @@ _ROOM_M = 1.35
 
 # (through which places, people a minute at density 1); each is walked both ways.
 _WALKS: tuple[tuple[str, float], ...] = (
-    ("E-south se S-east", 1.5),
-    ("E-south east-s east-n ne N-east", 1.5),
-    ("E-north east-n east-s E-south", 1.0),
-    ("S-east se east-s east-n E-north", 1.5),
-    ("W-south sw south-w south-e se E-south", 1.5),
-    ("E-north ne N-east", 0.9),
+    ("E-south se S-east", 1.8),
+    ("E-south east-s east-n ne N-east", 2.0),
+    ("E-north east-n east-s E-south", 1.4),
+    ("S-east se east-s east-n E-north", 1.9),
+    ("W-south sw south-w south-e se E-south", 2.2),
+    ("E-north ne N-east", 1.2),
     ("W-north nw N-west", 0.8),
     ("W-south west-s west-n W-north", 0.4),
     ("W-south sw south-w south-e se east-s east-n E-north", 0.8),
@@ -140,7 +142,7 @@ _WALKS: tuple[tuple[str, float], ...] = (
 def _walk(places: tuple[str, ...], per_minute: float) -> Walk:
     path = Path(rounded([_PLACES[place] for place in places], 2.4))
     gates = []
-    for before, after in zip(places, places[1:], strict=False):
+    for before, after in pairwise(places):
         name = before.split("-")[0]
         if name in ("east", "west", "south") and after.split("-")[0] == name:
             number = ("east", "west", "south").index(name)

@@ -7,6 +7,7 @@ different make move everybody alike, bit for bit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import sqrt
 
 import numpy as np
@@ -25,7 +26,7 @@ class Path:
 
     def __init__(self, corners: Sequence[Point]) -> None:
         points = [corners[0]]
-        points += [corner for before, corner in zip(corners, corners[1:], strict=False) if corner != before]
+        points += [corner for before, corner in pairwise(corners) if corner != before]
         self._xs, self._ys = _evenly(points)
         self.length_m = (len(self._xs) - 1) * _STEP_M
 
@@ -64,7 +65,7 @@ def _evenly(points: Sequence[Point]) -> tuple[list[float], list[float]]:
     """The same way in steps of equal length; the last, shorter step is made whole."""
     xs, ys = [points[0][0]], [points[0][1]]
     left = _STEP_M  # until the next place
-    for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+    for (ax, ay), (bx, by) in pairwise(points):
         dx, dy = bx - ax, by - ay
         length = sqrt(dx * dx + dy * dy)
         done = left

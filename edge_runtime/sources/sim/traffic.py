@@ -1,66 +1,28 @@
 """Vehicles and bicycles: each follows whoever leads it, obeys its light, and enters what it shares with others only when that is free.
 
-                 tail            front   committed
-      ───────────▐███████████████▌·······│────────── along the route, m
-                                  ◄──────► too near to stop before: taken already, as its body is
-
-Following is the Intelligent Driver Model (Treiber, Hennecke and Helbing, Phys. Rev. E 62, 2000). A zone (see `conflicts.py`) belongs to whoever is
-committed to it and has not left it; who could still stop waits before it. So bodies never meet, whatever the others do. Everybody decides five times
-a second, one after the other, and keeps that acceleration in between.
+A zone (see `conflicts.py`) belongs to whoever is committed to it and has not left it; who could still stop waits before it. So bodies never meet,
+whatever the others do. Everybody decides five times a second, one after the other, and keeps that acceleration in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
-from random import Random
 
+from edge_runtime.sources.sim.arrivals import Arrivals
 from edge_runtime.sources.sim.conflicts import Meetings, Zone
-from edge_runtime.sources.sim.fleet import BREEDS, Breed, Person, born
-from edge_runtime.sources.sim.network import Entry, Network, Route
+from edge_runtime.sources.sim.network import Network, Route
 from edge_runtime.sources.sim.street import RoadUser
+from edge_runtime.sources.sim.vehicle import HARD_MPS2, Vehicle, following, seen, wished
 
 STEP_S = 0.2  # between decisions
 
 _FIRM_MPS2 = 3.0  # at most, to stop at an amber light or before a zone
-_HARD_MPS2 = 8.0
 _STAND_M = 0.4  # before a place where it has to stop
 _GAP_S = 1.0  # between leaving a zone and the arrival of who has priority
 _PATIENCE_S = 8.0  # then it takes its turn among those who have priority
-_LONG = ("bus", "truck")
 
 Pedestrian = tuple[float, float]  # where across a crossing, and how fast towards higher numbers
-
-
-class Vehicle:
-    """One that moves along a route."""
-
-    __slots__ = ("acceleration", "aside_m", "breed", "committed_m", "front_m", "number", "person", "route", "speed_mps", "waited_s")
-
-    def __init__(self, person: Person, number: int, route: Route, front_m: float, speed_mps: float) -> None:
-        self.person = person
-        self.breed: Breed = BREEDS[person.kind]
-        self.number = number  # of its route
-        self.route = route
-        self.front_m = front_m
-        self.speed_mps = speed_mps
-        self.acceleration = 0.0
-        self.committed_m = front_m
-        self.waited_s = 0.0
-        least, most = self.breed.aside_m
-        self.aside_m = least + (most - least) * person.aside
-
-    @property
-    def tail_m(self) -> float:
-        return self.front_m - self.person.length_m
-
-    def later(self, dt: float) -> tuple[float, float]:
-        """Where its front is, and how fast it is, `dt` after its last decision."""
-        speed = self.speed_mps + self.acceleration * dt
-        if speed <= 0.0:
-            stop = 0.0 if self.acceleration >= 0.0 else self.speed_mps * self.speed_mps / (-2.0 * self.acceleration)
-            return self.front_m + stop, 0.0
-        return self.front_m + (self.speed_mps + speed) * 0.5 * dt, speed
 
 
 class Traffic:
@@ -71,7 +33,7 @@ class Traffic:
         self._routes = network.routes
         self._meetings = known
         self._on: list[list[Vehicle]] = [[] for _ in network.routes]  # foremost first
-        self._sources = [_Source(entry, network, seed, density) for entry in network.entries]
+        self._sources = [Arrivals(entry, network, seed, density) for entry in network.entries]
         self._colors: Mapping[str, str] = {}
         self._on_foot: Sequence[Sequence[Pedestrian]] = [() for _ in network.crossings]
 
@@ -97,7 +59,7 @@ class Traffic:
         return next_id
 
     def taken(self, crossing: int) -> list[tuple[float, float]]:
-        """Where vehicles hold a crossing, or wait so long to leave the junction that people let them: the place across it, and how far to either side."""
+        """Where vehicles hold a crossing, or have waited so long to leave the junction that people let them: where, how far to either side."""
         held = []
         for number, met in enumerate(self._meetings):
             for zone in met.zones:
@@ -123,27 +85,27 @@ class Traffic:
 
     def users(self, dt: float) -> list[RoadUser]:
         """Everybody, `dt` after the last decision."""
-        return [_seen(vehicle, dt) for line in self._on for vehicle in line]
+        return [seen(vehicle, dt) for line in self._on for vehicle in line]
 
     # -- deciding -----------------------------------------------------------------------------------------------------------
 
     def _settle(self, vehicle: Vehicle, ahead: Vehicle | None) -> None:
         breed, speed = vehicle.breed, vehicle.speed_mps
-        wish = _wish(vehicle)
+        wish = wished(vehicle)
         ratio = speed / wish
         free = breed.gain_mps2 * (1.0 - ratio * ratio * ratio * ratio)
         chosen = max(free, -2.5)
         gap, pace = self._leader(vehicle, ahead)
         if gap < 90.0:
-            chosen = min(chosen, _follow(breed, free, speed, gap, pace, breed.space_m))
+            chosen = min(chosen, following(breed, free, speed, gap, pace, breed.space_m))
         horizon = vehicle.front_m + speed * speed / 4.0 + speed * 0.6 + 4.0
         stop = self._stop(vehicle, horizon, vehicle.front_m + gap if pace < 1.5 else 1e9)
         if stop is not None:
             left = stop - vehicle.front_m
-            chosen = min(chosen, _follow(breed, free, speed, left, 0.0, _STAND_M))
+            chosen = min(chosen, following(breed, free, speed, left, 0.0, _STAND_M))
             if speed * speed > 4.0 * left:  # 2 m/s² no longer suffice
                 chosen = min(chosen, -speed * speed / (2.0 * max(left - 0.05, 0.05)))
-        vehicle.acceleration = max(chosen, -_HARD_MPS2)
+        vehicle.acceleration = max(chosen, -HARD_MPS2)
         after = max(0.0, speed + max(vehicle.acceleration, 0.0) * STEP_S)
         committed = vehicle.front_m + after * STEP_S + after * after / (2.0 * _FIRM_MPS2) + 0.3
         vehicle.committed_m = max(vehicle.front_m, committed if stop is None else min(committed, stop))
@@ -259,109 +221,3 @@ def _before(vehicle: Vehicle, zones: Sequence[Zone], index: int) -> float:
         if zone.keep_clear and zone.enter_m >= vehicle.committed_m and zone.leave_m + vehicle.person.length_m + 0.5 > stop:
             stop = min(stop, zone.enter_m)
     return stop
-
-
-def _wish(vehicle: Vehicle) -> float:
-    """The speed that it would have, were it alone."""
-    route = vehicle.route
-    wish = route.limit_mps * vehicle.person.pace
-    bend = route.bend
-    if bend is not None and vehicle.tail_m < bend.to_m:
-        left = bend.from_m - vehicle.front_m
-        wish = min(wish, sqrt(bend.speed_mps * bend.speed_mps + 3.0 * left) if left > 0.0 else bend.speed_mps)
-    return wish
-
-
-def _follow(breed: Breed, free: float, speed: float, gap: float, pace: float, space: float) -> float:
-    """IDM's answer to an obstacle that moves with `pace`."""
-    if gap < 0.25:
-        return -_HARD_MPS2
-    wanted = space + max(
-        0.0, speed * breed.headway_s * (1.0 if pace > 0.0 else 0.3) + speed * (speed - pace) / (2.0 * sqrt(breed.gain_mps2 * breed.ease_mps2))
-    )
-    return min(free, breed.gain_mps2) - breed.gain_mps2 * (wanted / gap) * (wanted / gap)
-
-
-def _seen(vehicle: Vehicle, dt: float) -> RoadUser:
-    person, route = vehicle.person, vehicle.route
-    front, speed = vehicle.later(dt)
-    ax, ay = route.path.at(front - 0.8 * person.length_m)
-    bx, by = route.path.at(front - 0.2 * person.length_m)
-    dx, dy = bx - ax, by - ay
-    length = sqrt(dx * dx + dy * dy)
-    hx, hy = dx / length, dy / length
-    turning = route.turn if route.bend and front - route.bend.from_m > -40.0 and vehicle.tail_m < route.bend.to_m else 0
-    lean = 0.0
-    if route.bend and person.kind in ("bicycle", "motorcycle") and route.bend.from_m < front - 0.5 * person.length_m < route.bend.to_m:
-        lean = route.turn * min(1.0, speed * speed / 40.0)
-    return RoadUser(
-        person.id,
-        person.kind,
-        (ax + bx) * 0.5 - hy * vehicle.aside_m,
-        (ay + by) * 0.5 + hx * vehicle.aside_m,
-        (hx, hy),
-        speed,
-        person.length_m,
-        person.width_m,
-        person.height_m,
-        person.style,
-        front,
-        vehicle.acceleration < -0.7 or speed < 0.2,
-        turning,
-        lean,
-    )
-
-
-class _Source:
-    """One entry: who comes next, and when. Gaps are those of a Poisson process; a street that is full makes them wait outside."""
-
-    def __init__(self, entry: Entry, network: Network, seed: int, density: float) -> None:
-        self._draw = Random(f"{seed}/{entry.lane}")
-        self._mean_s = 60.0 / (entry.per_minute * density)
-        self._entry = entry
-        routes = [(number, route) for number, route in enumerate(network.routes) if route.lane == entry.lane]
-        self._straight = [pair for pair in routes if pair[1].turn == 0]
-        self._turns = [pair for pair in routes if pair[1].turn != 0]
-        self._lane = [number for number, _ in routes]
-        self._due_s = self._mean_s * self._draw.random() * 0.5
-        self._next: tuple[Person, int, Route] | None = None
-
-    def admit(self, on: Sequence[list[Vehicle]], now_s: float, next_id: int) -> int:
-        if now_s < self._due_s:
-            return next_id
-        if self._next is None:
-            self._next = self._born(next_id)
-            next_id += 1
-        person, number, route = self._next
-        speed = route.limit_mps * person.pace
-        last = min((on[other][-1] for other in self._lane if on[other]), key=lambda vehicle: vehicle.tail_m, default=None)
-        if last is not None:
-            room = last.tail_m
-            if room < 3.0 + last.speed_mps * 0.8:
-                return next_id
-            speed = min(speed, last.speed_mps + room * 0.25)
-        on[number].append(Vehicle(person, number, route, 0.0, speed))
-        self._next = None
-        self._due_s = now_s + exponential(self._draw, self._mean_s)
-        return next_id
-
-    def _born(self, number: int) -> tuple[Person, int, Route]:
-        draw = self._draw
-        (kind,) = draw.choices([kind for kind, _ in self._entry.kinds], [weight for _, weight in self._entry.kinds])
-        turns = bool(self._turns) and draw.random() < self._entry.turning and kind not in _LONG
-        ways = self._turns if turns or not self._straight else self._straight
-        return (born(draw, number, kind), *ways[draw.randrange(len(ways))])
-
-
-def exponential(draw: Random, mean_s: float) -> float:
-    """An exponential gap: von Neumann's comparison method (1951), which needs no logarithm."""
-    whole = 0
-    while True:
-        first = last = draw.random()
-        count = 1
-        while (following := draw.random()) < last:
-            last = following
-            count += 1
-        if count % 2 == 1:
-            return mean_s * min(whole + first, 4.0)
-        whole += 1

@@ -125,6 +125,8 @@ class TruthLog:
         self._size = size
         self._lines = [_Line(rule, size) for rule in lines]
         self._zones = [_Area(rule, size) for rule in zones]
+        corners = [line.ends for line in self._lines] + [area.corners for area in self._zones]
+        self._places = np.array([(*np.min(points, axis=0), *np.max(points, axis=0)) for points in corners], np.float64)  # [R, 4] boxes, pixels
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._staying: dict[tuple[str, int], Stay] = {}
@@ -145,7 +147,7 @@ class TruthLog:
 
     def watch(self, moment: Moment) -> None:
         """The next tick."""
-        users = self._in_sight(moment.users)
+        users = self._close(moment.users)
         now = self._anchors(users)
         since, self._time_s = self._time_s, moment.time_s
         for line in self._lines:
@@ -160,16 +162,18 @@ class TruthLog:
 
     # -- judging ------------------------------------------------------------------------------------------------------------
 
-    def _in_sight(self, users: Sequence[RoadUser]) -> list[RoadUser]:
-        """Those whose body may reach into the picture, or nearly so."""
-        if not users:
+    def _close(self, users: Sequence[RoadUser]) -> list[RoadUser]:
+        """Those whose box may touch the surroundings of a line or a zone: nobody else can cross or enter before the next tick."""
+        if not users or not len(self._places):
             return []
-        middles = np.array([(user.x_m, user.y_m, user.height_m / 2) for user in users])
-        places, depths = self._camera.project(middles)
-        width, height = self._size
-        x, y = places[:, 0], places[:, 1]
-        near = (depths > 0.5) & (x > -0.5 * width) & (x < 1.5 * width) & (y > -0.5 * height) & (y < 1.5 * height)
-        return [user for user, here in zip(users, near.tolist(), strict=True) if here]
+        bodies = np.array([(user.x_m, user.y_m, user.height_m / 2, user.length_m, user.height_m) for user in users])
+        places, depths = self._camera.project(bodies[:, :3])
+        reach = 0.75 * self._camera.focal_px * (bodies[:, 3] + bodies[:, 4]) / np.maximum(depths, 0.5)
+        x, y = places[:, 0, None], places[:, 1, None]
+        left, top, right, bottom = self._places.T
+        wide = reach[:, None]
+        near = (x > left - wide) & (x < right + wide) & (y > top - wide) & (y < bottom + wide) & (depths[:, None] > 0.5)
+        return [user for user, here in zip(users, near.any(axis=1).tolist(), strict=True) if here]
 
     def _anchors(self, users: Sequence[RoadUser]) -> dict[int, tuple[Point, Point]]:
         rows = self._camera.boxes(users).tolist()
@@ -228,7 +232,8 @@ class _Line:
     def __init__(self, rule: LineRule, size: Size) -> None:
         self.name = rule.name
         self.which = _which(rule, "center")
-        (self._x, self._y), (x, y) = _pixels(rule.points, rule, size)
+        self.ends = _pixels(rule.points, rule, size)
+        (self._x, self._y), (x, y) = self.ends
         self._dx, self._dy = x - self._x, y - self._y
         self._square = self._dx * self._dx + self._dy * self._dy
         if not self._square > 0.0:
@@ -251,8 +256,8 @@ class _Area:
             raise ValueError(f'zone "{rule.name}": {len(rule.polygon)} corners, expected three or more')
         self.name = rule.name
         self.which = _which(rule, "bottom")
-        corners = _pixels(rule.polygon, rule, size)
-        self._edges = list(zip(corners, (*corners[1:], corners[0]), strict=True))
+        self.corners = _pixels(rule.polygon, rule, size)
+        self._edges = list(zip(self.corners, (*self.corners[1:], self.corners[0]), strict=True))
 
     def holds(self, place: Point) -> bool:
         """By the even-odd rule."""

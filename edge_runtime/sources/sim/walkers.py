@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from random import Random
 
+from edge_runtime.sources.sim.arrivals import exponential
 from edge_runtime.sources.sim.fleet import Person, between, born
 from edge_runtime.sources.sim.network import Crossing, Gate, Network, Walk
 from edge_runtime.sources.sim.street import RoadUser
-from edge_runtime.sources.sim.traffic import STEP_S, Pedestrian, Traffic, exponential
+from edge_runtime.sources.sim.traffic import STEP_S, Pedestrian, Traffic
 
 APART_M = 0.74  # between two middles
 SQUEEZED_M = 0.62  # when stuck: shoulder to shoulder
