@@ -214,6 +214,17 @@ def test_cars_in_a_queue_and_side_by_side_all_count() -> None:
     assert counter.totals["forward"] == 3
 
 
+def test_neighbours_overlapping_at_a_slanted_line_are_two() -> None:
+    # a slanted line's reach is that of the boxes' diagonals: by it alone these two, in neighbouring lanes, seem to be in one place
+    counter = line(((0.3, 0.9), (0.7, 0.1)))
+    counter.step(tracks(0.9, []))
+    events = []
+    for i in range(20):
+        x = 400 + 10 * i
+        events += counter.step(tracks(1 + i / 10, [(x, 310), (x + 18, 290)], (1, 2), side=60))
+    assert [event.data["track"] for event in events] == [1, 2]
+
+
 def test_bottom_anchor_crosses_with_the_lower_edge() -> None:
     counter = line(anchor="bottom")
     events = walk(counter, [250, 270, 290, 310])
