@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     Tell = Callable[[str], None]
 
-LONGEST_DRAWN_S = 120.0
+STREET = "sim:junction"
+LONGEST_FILM_S = 120.0
 FEWEST_FRAMES = 12  # selected ones, for a camera that wants few
 LOG_WIDTH = 140  # of tables that no terminal shows
 
@@ -34,13 +35,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "bench",
         help="each stage, the whole walk, the limit, and how many cameras fit",
-        description="Measures on the cameras' own footage; for a live camera, and without a config, on a street that is drawn for it.",
+        description="Measures on the cameras' own footage; for a live camera, and without a config, on the film of a simulated street.",
     )
     parser.add_argument("--config", "-c", type=Path, metavar="FILE", help="device.toml: its cameras, rates, lines and models")
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="override one key (repeatable)")
     parser.add_argument("--model", type=Path, metavar="FILE", help="without a config: a bundle folder or an .onnx file")
     parser.add_argument("--fps", type=float, default=10.0, metavar="N", help="without a config: frames a second wanted of a camera (default 10)")
-    parser.add_argument("--size", type=_size, default=(1920, 1080), metavar="WxH", help="of the drawn street (default 1920x1080)")
+    parser.add_argument("--size", type=_size, default=(1920, 1080), metavar="WxH", help="of the simulated street (default 1920x1080)")
     parser.add_argument("--seconds", type=_seconds, default=4.0, metavar="N", help="length of one measurement (default 4)")
     parser.add_argument("--rounds", type=int, choices=range(1, 101), default=3, metavar="N", help="how often each is measured, in turns (default 3)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
@@ -113,21 +114,27 @@ def _from_model(args: argparse.Namespace, folder: Path) -> list[_Kind]:
     from edge_runtime.infer.bundle import load_bundle
 
     bundle = load_bundle(_adopted(args.model, folder))
-    return [_Kind(("drawn",), CameraConfig(name="drawn", source="", model="bench", fps=args.fps), bundle, ("cpu",))]
+    return [_Kind(("street",), CameraConfig(name="street", source="", model="bench", fps=args.fps), bundle, ("cpu",))]
 
 
 def _with_footage(kinds: Sequence[_Kind], folder: Path, args: argparse.Namespace, tell: Tell) -> list[_Kind]:
-    """Kinds without footage share a drawn street: long enough for four cameras' worth of one measurement, and for the slowest camera."""
-    from edge_runtime.runtime.drawn import draw_street
-    from edge_runtime.types import Size
+    """Kinds without footage share a simulated street, and a kind's own street is filmed too: a real camera's pictures have to be decoded.
 
-    blind = [kind.camera.fps for kind in kinds if not kind.camera.source]
-    if not blind:
-        return list(kinds)
-    clip = folder / "drawn.mp4"
-    tell("drawing a street")
-    draw_street(clip, Size(*args.size), min(LONGEST_DRAWN_S, max(4 * args.seconds, FEWEST_FRAMES / min(blind))))
-    return [kind if kind.camera.source else replace(kind, camera=replace(kind.camera, source=str(clip))) for kind in kinds]
+    Each film is long enough for four cameras' worth of one measurement, and for its slowest camera.
+    """
+    from edge_runtime.sources import is_simulated, street_options
+    from edge_runtime.sources.sim.simulation import Simulation
+
+    width, height = args.size
+    urls = [kind.camera.source or f"{STREET}?size={width}x{height}" for kind in kinds]
+    clips: dict[str, Path] = {}
+    for url in dict.fromkeys(url for url in urls if is_simulated(url)):
+        clips[url] = folder / f"street-{len(clips)}.mp4"
+        tell("filming a street")
+        slowest = min(kind.camera.fps for kind, each in zip(kinds, urls, strict=True) if each == url)
+        seconds = min(LONGEST_FILM_S, max(4 * args.seconds, FEWEST_FRAMES / slowest))
+        Simulation(street_options(url), truthful=False).write(clips[url], seconds)
+    return [replace(kind, camera=replace(kind.camera, source=str(clips.get(url, url)))) for kind, url in zip(kinds, urls, strict=True)]
 
 
 @contextlib.contextmanager
@@ -198,8 +205,8 @@ def _print_camera(console: Console, figures: CameraFigures) -> None:
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and 64 <= int(width) <= 7680 and 64 <= int(height) <= 4320):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected WIDTHxHEIGHT like 1920x1080, at most 7680x4320")
+    if not (width.isdecimal() and height.isdecimal() and 160 <= int(width) <= 3840 and 90 <= int(height) <= 2160):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected WIDTHxHEIGHT like 1920x1080, 160x90 to 3840x2160")
     return int(width) // 2 * 2, int(height) // 2 * 2  # H.264 wants even sides
 
 

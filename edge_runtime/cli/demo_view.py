@@ -10,20 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from edge_runtime.runtime.demo.score import CLASSES, EDGE_S, error_of
+from edge_runtime.cli.demo_tables import counts_table, groups_table, rate_of, sum_of
+from edge_runtime.runtime.demo.score import EDGE_S
 
 if TYPE_CHECKING:
     from edge_runtime.runtime.demo.device import DemoOptions
-    from edge_runtime.runtime.demo.score import Row
     from edge_runtime.runtime.demo.show import Demo, Sight, Summary
     from edge_runtime.types import Json
 
 SIMULATED = "SIMULATED STREET: nothing here was filmed"
 REDRAW_S = 0.5
 LINE_S = 2.0  # between two lines where there is no terminal
-NARROW = 100  # columns, below which classes have short names
 _WIDTH = 100  # where there is no terminal
-_SHORT = {"motorcycle": "moto", "bicycle": "bike"}
 
 
 def make_view(options: DemoOptions, *, watched: bool, out: TextIO) -> View:
@@ -77,7 +75,7 @@ class View:
         self._warned = sight.warnings
         if now_s - self._shown_s >= LINE_S:
             self._shown_s = now_s
-            self.say(f"{sight.elapsed_s:5.0f} s  {rate_of(sight)}; {_sum_of(sight)}; spool {sight.health.spool_depth}; {sight.messages} messages")
+            self.say(f"{sight.elapsed_s:5.0f} s  {rate_of(sight)}; {sum_of(sight)}; spool {sight.health.spool_depth}; {sight.messages} messages")
 
     def heading(self) -> list[str]:
         """What this is, and where it can be heard."""
@@ -98,9 +96,9 @@ class View:
         self.say("")
         if demo.simulated:
             self.say(SIMULATED)
-        self.console.print(counts_table(demo, sight, self.console.width))
+        self.console.print(counts_table(demo, sight, self.console))
         if sight.comparison.true is not None:
-            self.console.print(_groups_table(sight))
+            self.console.print(groups_table(sight))
         for line in [*_closing(summary), "", *_next_steps(self.options)]:
             self.say(line)
 
@@ -180,13 +178,13 @@ class TableView(View):
         first = "no count yet" if sight.first_count_s is None else f"first count after {sight.first_count_s:.1f} s"
         notes = [
             rate_of(sight),
-            f"{_sum_of(sight)}; {first}",
+            f"{sum_of(sight)}; {first}",
             f"spool {sight.health.spool_depth}; {sight.messages} messages; {sight.elapsed_s:.0f} s; ends{self._ends} with Ctrl-C",
         ]
         return Group(
             Text(head, style="bold black on yellow" if self._demo.simulated else "bold"),
             *(Text(line, overflow="fold") for line in more),
-            counts_table(self._demo, sight, self.console.width),
+            counts_table(self._demo, sight, self.console),
             *(Text(line) for line in notes),
             *(Text(line, style="red", overflow="ellipsis", no_wrap=True) for line in sight.warnings),
         )
@@ -201,87 +199,9 @@ class TableView(View):
             yield lambda done, of: bars.update(task, completed=done, total=of)
 
 
-def counts_table(demo: Demo, sight: Sight, width: int) -> Any:
-    """A row for each line and direction, a column for each class: counted, and beside it what was true."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    compared = sight.comparison
-    known = compared.true is not None
-    seen: set[str] = {label for row in compared.rows for label in (*row.counted, *(row.true or ()))} | set(demo.classes)
-    classes = [label for label in CLASSES if label in seen] + sorted(seen - set(CLASSES))
-    speeds = any(row.counted_kmh is not None for row in compared.rows)
-    names: list[str] = [_SHORT.get(label, label) if width < NARROW else label for label in classes]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), caption="counted/true" if known else None, caption_justify="left")
-    table.add_column("line", no_wrap=True)
-    table.add_column("direction", no_wrap=True)
-    for name in (*names, "all", *(["error"] if known else []), *(["km/h"] if speeds else [])):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in compared.rows:
-        cells = [_cell(row.counted.get(label, 0), None if row.true is None else row.true.get(label, 0)) for label in classes]
-        cells.append(_cell(sum(row.counted.values()), None if row.true is None else sum(row.true.values())))
-        if known:
-            cells.append(_share(error_of(row)))
-        if speeds:
-            cells.append(_speed(row))
-        table.add_row(row.line, demo.words[row.line, row.way], *cells)
-    return table
-
-
-def rate_of(sight: Sight) -> str:
-    """Frames a second, done and possible; or why there are none."""
-    health = sight.health
-    if health.state not in ("live", "ended") or health.fps is None:
-        if sight.simulated and health.state == "connecting":
-            return "the street is being built"
-        return f"camera {health.state}" + (f": {health.reason}" if health.reason else "")
-    text = f"{health.fps:.1f} of {sight.wanted_fps:g} frames/s"
-    if health.infer_ms is not None and health.limit_fps is not None:
-        text += f" (inference {health.infer_ms:.0f} ms: {health.limit_fps:.0f} at most), {health.latency_ms:.0f} ms behind"
-    return text
-
-
-def _sum_of(sight: Sight) -> str:
-    compared = sight.comparison
-    if compared.true is None:
-        return f"counted {compared.counted}"
-    return f"counted {compared.counted}, true {compared.true}" + (f", error {_share(compared.error)}" if compared.error is not None else "")
-
-
-def _cell(counted: int, true: int | None) -> str:
-    if true is None:
-        return str(counted) if counted else "[dim]·[/dim]"
-    if not counted and not true:
-        return "[dim]·[/dim]"
-    return f"[{'green' if counted == true else 'yellow'}]{counted}/{true}[/]"
-
-
-def _share(error: float | None) -> str:
-    return "" if error is None else f"{100 * error:.0f} %" if error >= 0.1 or not error else f"{100 * error:.1f} %"
-
-
-def _speed(row: Row) -> str:
-    def shown(kmh: float | None) -> str:
-        return "?" if kmh is None else f"{kmh:.0f}"
-
-    return shown(row.counted_kmh) if row.true is None else f"{shown(row.counted_kmh)}/{shown(row.true_kmh)}"
-
-
-def _groups_table(sight: Sight) -> Any:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table("line", "kind", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for name in ("counted", "true", "error"):
-        table.add_column(name, justify="right")
-    for line, group, counted, true in sight.comparison.grouped():
-        table.add_row(line, group, str(counted), str(true), _share(abs(counted - true) / true if true else None))
-    return table
-
-
 def _closing(summary: Summary) -> Sequence[str]:
     sight, health, compared = summary.sight, summary.sight.health, summary.sight.comparison
-    lines = [_sum_of(sight) + (" (by line, direction and kind: too many and too few do not cancel)" if compared.error is not None else "")]
+    lines = [sum_of(sight) + (" (by line, direction and kind: too many and too few do not cancel)" if compared.error is not None else "")]
     if compared.left_out:
         lines.append(f"left out: {compared.left_out} that crossed within {EDGE_S:g} s of the first or last picture, too short to be sure of")
     first = "nothing crossed a line" if sight.first_count_s is None else f"first count after {sight.first_count_s:.1f} s"

@@ -74,7 +74,7 @@ class Comparison:
         if self.true is None:
             return []
         order = {row.line: index for index, row in enumerate(self.rows)}
-        keys = sorted(sums, key=lambda key: (order[key[0]], _rank(key[1]), key[1]))
+        keys = sorted((key for key, both in sums.items() if any(both)), key=lambda key: (order[key[0]], _rank(key[1]), key[1]))
         return [(line, group, sums[line, group][0], sums[line, group][1]) for line, group in keys]
 
     @property

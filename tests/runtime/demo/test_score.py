@@ -123,3 +123,9 @@ def test_what_is_left_out_was_at_an_end_and_not_counted(bodies: list[tuple[float
     assert compared.counted == len(counted)
     assert compared.true == len(true) - compared.left_out
     assert compared.left_out <= sum(each.at_s < EDGE_S or each.at_s > SPAN[1] - EDGE_S for each in missed)
+
+
+def test_groups_that_were_never_there_are_left_out() -> None:
+    compared = compare(ledger(crossing(50)), ledger(crossing(50), crossing(0.5, "bicycle")), RULES, SPAN)
+    assert compared.left_out == 1
+    assert compared.grouped() == [("main", "vehicles", 1, 1)]
