@@ -201,13 +201,13 @@ class TableView(View):
 
 def _closing(summary: Summary) -> Sequence[str]:
     sight, health, compared = summary.sight, summary.sight.health, summary.sight.comparison
-    lines = [sum_of(sight) + (" (by line, direction and kind: too many and too few do not cancel)" if compared.error is not None else "")]
+    lines = [sum_of(sight) + (" (too many here and too few there do not cancel)" if compared.error is not None else "")]
     if compared.left_out:
-        lines.append(f"left out: {compared.left_out} that crossed within {EDGE_S:g} s of the first or last picture, too short to be sure of")
+        lines.append(f"left out: {compared.left_out} in the first or last {EDGE_S:g} s, seen too shortly to be sure of")
     first = "nothing crossed a line" if sight.first_count_s is None else f"first count after {sight.first_count_s:.1f} s"
     lines.append(f"{health.processed} frames in {sight.elapsed_s:.1f} s, {health.dropped} dropped; {first}")
     left = "all acknowledged" if not health.spool_depth else f"{health.spool_depth} still in the spool"
-    lines.append(f"{health.acked} messages published, {left}; {sight.messages} heard by the subscriber that this table was made of")
+    lines.append(f"{health.acked} messages published, {left}; {sight.messages} heard by this table's subscriber")
     if not summary.windows_agree:
         lines.append("the count windows do not sum up to the crossings: please report this, with the line that you typed")
     if not summary.clean:
