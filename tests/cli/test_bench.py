@@ -79,7 +79,7 @@ def test_bench_of_a_missing_model_exits_2_naming_it(tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.material
-def test_bench_of_a_model_measures_it_on_a_drawn_street(model: Path) -> None:
+def test_bench_of_a_model_measures_it_on_a_simulated_street(model: Path) -> None:
     done = _bench("--model", str(model), "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -105,6 +105,18 @@ def test_bench_of_a_config_measures_like_cameras_once_and_adds_them_up(tmp_path:
     assert report["cameras"][1]["footage"] == str(clip)
     north, file = (camera["best"]["cameras"] for camera in report["cameras"])
     assert report["load"] == pytest.approx(2 / north + 1 / file, rel=0.02)
+
+
+def test_bench_films_a_simulated_camera_because_a_real_one_has_to_be_decoded(tmp_path: Path, tiny_bundle: Path) -> None:
+    config = tmp_path / "device.toml"
+    text = CONFIG.format(bundle=tiny_bundle, clip="sim:road?seed=2&size=320x180")
+    config.write_text(text.replace("rtsp://10.0.0.7/stream", "sim:road?seed=3&size=320x180").replace('username = "viewer"\n', ""), encoding="utf-8")
+    done = _bench("--config", str(config), "--json")
+    assert done.returncode == 0, done.stderr
+    cameras = json.loads(done.stdout)["cameras"]
+    assert [camera["cameras"] for camera in cameras] == [["north"], ["south"], ["file"]]
+    assert len({camera["footage"] for camera in cameras}) == 3, "each its own street; the live camera a common one"
+    assert all(camera["limit"]["decode_ms"]["median"] > 0 for camera in cameras)
 
 
 @pytest.mark.material

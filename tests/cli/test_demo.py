@@ -13,8 +13,9 @@ import pytest
 
 from edge_runtime.cli import demo
 from edge_runtime.cli.__main__ import main
-from edge_runtime.runtime.drawn import draw_street
 from edge_runtime.sources.sim import options
+from edge_runtime.sources.sim.options import SimOptions
+from edge_runtime.sources.sim.simulation import Simulation
 from edge_runtime.types import Size
 from tests.peers.broker import free_port
 
@@ -26,9 +27,9 @@ def typed(*words: str | Path, cwd: Path | None = None, timeout: float = 120) -> 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four seconds of a street that is drawn."""
+    """Four seconds of a street."""
     file = tmp_path_factory.mktemp("film") / "street.mp4"
-    draw_street(file, Size(320, 180), 4.0)
+    Simulation(SimOptions(scene="road", size=Size(320, 180)), truthful=False).write(file, 4.0)
     return file
 
 

@@ -14,9 +14,8 @@ from edge_runtime.errors import Unsupported
 from edge_runtime.infer.bundle import Bundle, load_bundle
 from edge_runtime.runtime import measure
 from edge_runtime.runtime.capacity import RESERVE, CameraFigures, Effort, PlanFigures, measure_camera, pictures_a_frame, plans_to_try
-from edge_runtime.runtime.drawn import CLIP_FPS, draw_street, pictures
 from edge_runtime.runtime.measure import BareInference, Limit, Spread, alternate, bare_decode_s, real_tensors, stage_times_s
-from edge_runtime.types import Size
+from tests.sources.clips import make_clip
 
 
 @pytest.fixture
@@ -76,22 +75,6 @@ def test_best_plan_is_the_fastest_or_as_good_with_fewer_threads() -> None:
     assert _figures((2, 1, 100), (1, 2, 101)).best.threads == 1
 
 
-def test_drawn_street_moves_and_is_the_same_every_time(tmp_path: Path) -> None:
-    import av
-
-    size = Size(320, 192)
-    first, second = list(pictures(size, 3)), list(pictures(size, 3))
-    assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
-    assert (np.abs(first[2].astype(int) - first[0]) > 20).any(), "boxes drive"
-    clip = tmp_path / "street.mp4"
-    draw_street(clip, size, 1.0)
-    with av.open(str(clip)) as container:
-        shown = list(container.decode(video=0))
-    assert len(shown) == CLIP_FPS
-    assert (shown[0].width, shown[0].height) == size
-    assert shown[-1].time == pytest.approx((CLIP_FPS - 1) / CLIP_FPS, abs=0.01)
-
-
 def test_bare_decode_of_something_else_than_video_is_refused(tmp_path: Path) -> None:
     import av
 
@@ -137,7 +120,7 @@ def test_stage_times_cover_the_walk_and_decode_more_for_fewer_frames(camera: Cam
 @pytest.mark.material
 def test_stage_times_of_too_short_footage_say_so(bundle: Bundle, tmp_path: Path) -> None:
     clip = tmp_path / "short.mp4"
-    draw_street(clip, Size(320, 192), 0.1)
+    make_clip(clip, frames=3)
     with pytest.raises(Unsupported, match="too short to measure"):
         stage_times_s(CameraConfig(name="short", source=str(clip), model="street", fps=30), bundle, 25)
 
