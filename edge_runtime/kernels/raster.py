@@ -72,20 +72,13 @@ def _plane(xs: NDArray[np.float64], ys: NDArray[np.float64], zs: NDArray[np.floa
 
 
 @njit(inline="always")
-def _bounds(
-    corners: NDArray[np.float64], faces: NDArray[np.int32], body: NDArray[np.int64], height: int, width: int, bounds: NDArray[np.int64]
-) -> None:
-    """Rows and columns of a picture that the faces of a body in front of the camera touch: top, bottom, left, right; empty: all zero."""
+def _bounds(corners: NDArray[np.float64], body: NDArray[np.int64], height: int, width: int, bounds: NDArray[np.int64]) -> None:
+    """Rows and columns of a picture that a body may touch: top, bottom, left, right; all zero where there are none."""
     low_x, high_x, low_y, high_y = 1e9, -1e9, 1e9, -1e9
-    for f in range(body[0], body[1]):
-        behind = False
-        for k in range(4):
-            behind |= corners[faces[f, k], 2] <= 0.0
-        if not behind:
-            for k in range(4):
-                corner = faces[f, k]
-                low_x, high_x = min(low_x, corners[corner, 0]), max(high_x, corners[corner, 0])
-                low_y, high_y = min(low_y, corners[corner, 1]), max(high_y, corners[corner, 1])
+    for corner in range(body[3], body[4]):
+        if corners[corner, 2] > 0.0:
+            low_x, high_x = min(low_x, corners[corner, 0]), max(high_x, corners[corner, 0])
+            low_y, high_y = min(low_y, corners[corner, 1]), max(high_y, corners[corner, 1])
     bounds[0], bounds[1] = max(int(np.floor(low_y)), 0), min(int(np.floor(high_y)) + 1, height)
     bounds[2], bounds[3] = max(int(np.floor(low_x)), 0), min(int(np.floor(high_x)) + 1, width)
     if bounds[0] >= bounds[1] or bounds[2] >= bounds[3]:
@@ -93,11 +86,7 @@ def _bounds(
 
 
 @njit(
-    [
-        types.void(
-            uint8[:, :, ::1], float32[:, ::1], int32[:, ::1], float64[:, ::1], int32[:, ::1], uint8[:, ::1], int64[:, ::1], int64[:, ::1]
-        )
-    ],
+    [types.void(uint8[:, :, ::1], float32[:, ::1], int32[:, ::1], float64[:, ::1], int32[:, ::1], uint8[:, ::1], int64[:, ::1], int64[:, ::1])],
     nogil=True,
     cache=True,
     error_model="numpy",
@@ -116,8 +105,8 @@ def draw(
 
     picture [h, w, 3]; nearest [h, w]: inverse depth of what stands there, raised where a body covers at least half of a pixel; owner [h, w]: the
     number of that body. corners [V, 3]: x, y in pixels, inverse depth (at most 0: behind the camera, its faces are left out). faces [F, 4],
-    colors [F, 3]. bodies [N, 4]: first face, past its last face, number, 0 (1: both sides of its faces show). seen [N, 4]: receives the
-    touched rows and columns as (top, bottom, left, right), empty where top = bottom.
+    colors [F, 3]. bodies [N, 5]: first face, past the last face, number, first corner, past the last corner. seen [N, 4]: receives the rows
+    and columns that may be touched as (top, bottom, left, right), empty where top = bottom. Faces show the side that turns counter-clockwise.
     """
     height, width = nearest.shape
     low, high = np.empty(height * SAMPLES), np.empty(height * SAMPLES)
@@ -126,7 +115,7 @@ def draw(
     depth = np.zeros(0, np.float32)
     face_at = np.empty(0, np.int32)
     for b in range(len(bodies)):
-        _bounds(corners, faces, bodies[b], height, width, bounds)
+        _bounds(corners, bodies[b], height, width, bounds)
         top, bottom, left, right = bounds
         for k in range(4):
             seen[b, k] = bounds[k]
@@ -144,19 +133,20 @@ def draw(
                 corner = faces[f, k]
                 xs[k], ys[k], zs[k] = corners[corner, 0], corners[corner, 1], corners[corner, 2]
                 behind |= zs[k] <= 0.0
-            if behind or (bodies[b, 3] == 0 and _area(xs, ys) >= 0.0):
+            if behind or _area(xs, ys) >= 0.0:
                 continue
             first, last = max(_row(ys.min()), top * SAMPLES), min(_row(ys.max()), bottom * SAMPLES)
             if first >= last:
                 continue
             _plane(xs, ys, zs, plane)
+            deepest, closest = zs.min(), zs.max()  # an edge-on plane runs away between the grid's steps
             _spans(xs, ys, first, last, low, high)
             for s in range(first, last):
                 off = _ACROSS[s & 3] * 0.125
                 base = plane[1] * ((2 * s + 1) * 0.125) + plane[2]
                 line = (s - top * SAMPLES) * wide - left
                 for x in range(max(left, int(np.ceil(low[s] - off))), min(right, int(np.ceil(high[s] - off)))):
-                    z = float32(plane[0] * (x + off) + base)
+                    z = float32(min(max(plane[0] * (x + off) + base, deepest), closest))
                     if z > depth[line + x]:
                         depth[line + x] = z
                         face_at[line + x] = f
@@ -183,9 +173,7 @@ def draw(
                         owner[y, x] = bodies[b, 2]
 
 
-@njit(
-    [types.void(uint8[:, ::1], float64[:, ::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1], int64)], nogil=True, cache=True, error_model="numpy"
-)
+@njit([types.void(uint8[:, ::1], float64[:, ::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1], int64)], nogil=True, cache=True, error_model="numpy")
 def cast(
     mask: NDArray[np.uint8],
     corners: NDArray[np.float64],
@@ -197,7 +185,7 @@ def cast(
     """Raise mask [h, w] to the darkness, of 255, of the shadows of bodies: `strength` where a pixel is wholly in shadow and the sun reaches it.
 
     corners [V, 3]: the corners' shadows, x and y in pixels, inverse depth. Faces that turn clockwise are the shadow's doubles and left out.
-    bodies [N, 4]: as in `draw`. lit [h, w]: how far the sun reaches a pixel, of 255.
+    bodies [N, 5]: as in `draw`. lit [h, w]: how far the sun reaches a pixel, of 255.
     """
     height, width = mask.shape
     low, high = np.empty(height * SAMPLES), np.empty(height * SAMPLES)
@@ -205,7 +193,7 @@ def cast(
     bounds = np.empty(4, np.int64)
     covered = np.zeros(0, np.uint8)
     for b in range(len(bodies)):
-        _bounds(corners, faces, bodies[b], height, width, bounds)
+        _bounds(corners, bodies[b], height, width, bounds)
         top, bottom, left, right = bounds
         if top >= bottom:
             continue
@@ -239,7 +227,25 @@ def cast(
                     mask[y, x] = max(mask[y, x], (share * strength * lit[y, x]) // (255 * SAMPLES))
 
 
-@njit([types.void(float64[:, ::1], float64[:, ::1], int32[:, ::1], int64[:, ::1], uint8[::1], float32[::1], float32[:, :, ::1], float32[:, :, ::1], float64[:, ::1], uint8[:, ::1])], nogil=True, cache=True, error_model="numpy")
+@njit(
+    [
+        types.void(
+            float64[:, ::1],
+            float64[:, ::1],
+            int32[:, ::1],
+            int64[:, ::1],
+            uint8[::1],
+            float32[::1],
+            float32[:, :, ::1],
+            float32[:, :, ::1],
+            float64[:, ::1],
+            uint8[:, ::1],
+        )
+    ],
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+)
 def color(
     points: NDArray[np.float64],
     eye_sun: NDArray[np.float64],

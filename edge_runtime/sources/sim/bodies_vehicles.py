@@ -55,7 +55,7 @@ def _car(shape: _Car) -> Mesh:
         (shape.screen_foot, 1.0, 0.20, shape.bonnet),
         (nose - 0.30, 0.95, 0.22, shape.bonnet - 0.16),
         (nose - 0.06, 0.88, 0.27, shape.bonnet - 0.26),
-        (nose, 0.80, 0.36, shape.bonnet - 0.36),
+        (nose, 0.80, 0.36, shape.bonnet - 0.30),
     ]
     if shape.rear_foot + 0.02 <= tail + 0.10:
         del stations[1]
@@ -69,7 +69,7 @@ def _car(shape: _Car) -> Mesh:
     _cabin(clay, shape)
     _car_ends(clay, shape)
     _axles(clay, (1.36, -1.32), _HALF - 0.11, shape.wheel, 0.21)
-    return bake([clay], (_LONG, 2 * _HALF, shape.high))
+    return bake([clay], (_LONG + 0.05, 2 * _HALF, shape.high))
 
 
 def _cabin(clay: Clay, shape: _Car) -> None:
@@ -93,15 +93,15 @@ def _cabin(clay: Clay, shape: _Car) -> None:
 
 def _car_ends(clay: Clay, shape: _Car) -> None:
     nose, tail, half = _LONG / 2, -_LONG / 2, _HALF
-    lamp = shape.bonnet - 0.40
+    lamp = shape.bonnet - 0.43
     for side in (1, -1):
         inner, outer = side * half * 0.46, side * half * 0.86
         indicator = Slot.LEFT if side > 0 else Slot.RIGHT
-        _facing(clay, nose - 0.02, (inner, outer), (lamp - 0.06, lamp + 0.09), Slot.HEAD)
-        _facing(clay, nose - 0.04, (outer, side * half * 0.97), (lamp - 0.06, lamp + 0.09), indicator, depth=0.20)
+        _facing(clay, nose + 0.025, (inner, outer), (lamp - 0.06, lamp + 0.09), Slot.HEAD)
+        _facing(clay, nose + 0.01, (outer, side * half * 0.965), (lamp - 0.06, lamp + 0.09), indicator, depth=0.20)
         rear = shape.belt - 0.34
-        _facing(clay, tail + 0.02, (inner * 1.2, outer), (rear - 0.07, rear + 0.11), Slot.TAIL, ahead=False)
-        _facing(clay, tail + 0.06, (outer, side * half * 0.985), (rear - 0.07, rear + 0.11), indicator, depth=0.22, ahead=False)
+        _facing(clay, tail - 0.025, (inner * 1.2, outer), (rear - 0.07, rear + 0.11), Slot.TAIL, ahead=False)
+        _facing(clay, tail - 0.01, (outer, side * half * 0.975), (rear - 0.07, rear + 0.11), indicator, depth=0.22, ahead=False)
     _facing(clay, nose, (-half * 0.55, half * 0.55), (0.36, 0.50), Slot.DARK, depth=0.06)
     _facing(clay, nose + 0.01, (-0.26, 0.26), (0.42, 0.53), Slot.PLATE, depth=0.06)
     _facing(clay, tail, (-half * 0.80, half * 0.80), (0.27, 0.40), Slot.DARK, depth=0.06, ahead=False)

@@ -1,7 +1,8 @@
 """What the background is drawn on: a picture twice as fine as the camera's, with depth, sunlight and what shines by itself.
 
-    albedo    [H, W, 3]  colours as under white light         sun    [H, W]  how much of the sun reaches a pixel, of 255
-    glow      [H, W, 3]  light of windows and lamps           depth  [H, W]  inverse depth of what stands (not of the ground), 1/m
+albedo    [H, W, 3]  colours as under white light         sun    [H, W]  how much of the sun reaches a pixel, of 255
+glow      [H, W, 3]  light of windows and lamps           depth  [H, W]  inverse depth of what stands (not of the ground), 1/m
+kinds     [H, W]     of ground: 0 bare, 1 asphalt, 2 slabs, 3 grass, 4 paint
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Canvas:
         self.width, self.height = (size.width + 2 * MARGIN) * FINE, (size.height + 2 * MARGIN) * FINE
         self.albedo = np.zeros((self.height, self.width, 3), np.uint8)
         self.glow = np.zeros((self.height, self.width, 3), np.uint8)
+        self.kinds = np.zeros((self.height, self.width), np.uint8)
         self.sun = np.zeros((self.height, self.width), np.uint8)
         self.depth = np.zeros((self.height, self.width), np.float32)
 

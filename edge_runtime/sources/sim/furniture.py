@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from random import Random
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.sources.sim.canvas import FINE, Canvas
 from edge_runtime.sources.sim.mesh import Clay, Mesh, Slot, bake
-from edge_runtime.sources.sim.street import Point, SignalHead
+from edge_runtime.sources.sim.street import Point, Scene, SignalHead
 
 LAMP_M, LAMP_ARM_M = 6.6, 1.1
 HEAD_M = 3.35  # the middle lamp of a traffic light
@@ -25,7 +26,9 @@ def crown_of(at: Point, seed: int) -> list[tuple[float, float, float, float]]:
     while len(clumps) < 46:
         x, y, z = (2 * draw.random() - 1 for _ in range(3))
         if 0.25 < x * x + y * y + z * z < 1.0:
-            clumps.append((at[0] + 1.75 * size * x, at[1] + 1.75 * size * y, _CROWN_M * size + 0.4 + 1.75 * size * z, (0.55 + 0.35 * draw.random()) * size))
+            clumps.append(
+                (at[0] + 1.75 * size * x, at[1] + 1.75 * size * y, _CROWN_M * size + 0.4 + 1.75 * size * z, (0.55 + 0.35 * draw.random()) * size)
+            )
     clumps.append((at[0], at[1], _CROWN_M * size + 0.4, 1.45 * size))
     return sorted(clumps, key=lambda clump: clump[2])
 
@@ -42,22 +45,34 @@ def plant(canvas: Canvas, at: Point, seed: int, towards_sun: Sequence[float]) ->
     if (depths < 1.0).any():
         return
     light = np.array(towards_sun)
+    images = (canvas.albedo, canvas.glow, canvas.sun, canvas.depth)
+    part = _around(canvas, places, depths)
+    before = [image[part].copy() for image in images]
+    canvas.depth[part] = 0
     for k in sorted(range(len(clumps)), key=lambda k: -round(float(depths[k]), 6)):
         clump = clumps[k]
         facing = float(((np.array(clump[:3]) - middle) * light).sum()) / 2.2
         per_m = canvas.camera.focal_px * FINE / float(depths[k])
         for leaf in range(14):
             turn_x, turn_y = draw.random() * 2 - 1, draw.random() * 2 - 1
-            radius = clump[3] * (1.0 if leaf == 0 else 0.34)
             dx, dy = (0.0, 0.0) if leaf == 0 else (turn_x * clump[3] * 0.8, turn_y * clump[3] * 0.8)
-            bright = 0.74 + 0.30 * facing - 0.16 * dy / clump[3] + 0.24 * (draw.random() - 0.5) * (leaf > 0)
+            bright = max(0.74 + 0.30 * facing - 0.16 * dy / clump[3] + 0.24 * (draw.random() - 0.5) * (leaf > 0), 0.3)
             center = tuple(int(round((place + off * per_m - 0.5) * 16)) for place, off in zip(places[k].tolist(), (dx, dy), strict=True))
-            size = max(int(round(radius * per_m * 16)), 8)
-            color = tuple(float(max(0, min(255, round(part * max(bright, 0.3))))) for part in base)
-            cv2.circle(canvas.albedo, center, size, color, -1, cv2.LINE_8, 4)
-            cv2.circle(canvas.glow, center, size, (0, 0, 0), -1, cv2.LINE_8, 4)
-            cv2.circle(canvas.depth, center, size, float(1.0 / float(depths[k])), -1, cv2.LINE_8, 4)
-            cv2.circle(canvas.sun, center, size, round(255 * max(0.0, min(1.0, 0.45 + 0.45 * facing))), -1, cv2.LINE_8, 4)
+            size = max(int(round(clump[3] * (1.0 if leaf == 0 else 0.34) * per_m * 16)), 8)
+            color = tuple(float(min(255, round(level * bright))) for level in base)
+            sun = round(255 * max(0.0, min(1.0, 0.45 + 0.45 * facing)))
+            for image, value in zip(images, (color, (0, 0, 0), sun, float(1.0 / float(depths[k]))), strict=True):
+                cv2.circle(image, center, size, value, -1, cv2.LINE_8, 4)
+    hidden = before[-1] >= canvas.depth[part]
+    for image, old in zip(images, before, strict=True):
+        image[part][hidden] = old[hidden]
+
+
+def _around(canvas: Canvas, places: NDArray[np.float64], depths: NDArray[np.float64]) -> tuple[slice, slice]:
+    """The part of the canvas that a crown may touch."""
+    room = canvas.camera.focal_px * FINE / float(depths.min()) * 2.2
+    (left, top), (right, bottom) = np.floor(places.min(0) - room).astype(int).tolist(), np.ceil(places.max(0) + room).astype(int).tolist()
+    return np.s_[min(max(top, 0), canvas.height) : max(bottom, 0), min(max(left, 0), canvas.width) : max(right, 0)]
 
 
 def trunk() -> Mesh:
@@ -67,6 +82,19 @@ def trunk() -> Mesh:
     clay.tube((0.03, 0.02, 2.6), (0.55, 0.25, 3.9), (0.08, 0.05), Slot.LEGS, sides=5)
     clay.tube((0.03, 0.02, 2.5), (-0.5, -0.3, 3.8), (0.08, 0.05), Slot.LEGS, sides=5)
     return bake([clay], (1.0, 1.0, 4.0))
+
+
+def lamp_arm(scene: Scene, at: Point) -> Point:
+    """The way that a lamp's arm points: towards the nearest middle of a road, or of a path where there is none."""
+    best, arm = 1e18, (0.0, -1.0)
+    for polygon in scene.carriageways or scene.cycleways:
+        xs, ys = [x for x, _ in polygon], [y for _, y in polygon]
+        x, y = min(max(at[0], min(xs)), max(xs)), min(max(at[1], min(ys)), max(ys))
+        apart = (x - at[0]) ** 2 + (y - at[1]) ** 2
+        if 0.0 < apart < best:
+            best = apart
+            arm = (1.0 if x > at[0] else -1.0, 0.0) if abs(x - at[0]) > abs(y - at[1]) else (0.0, 1.0 if y > at[1] else -1.0)
+    return arm
 
 
 def lamp() -> Mesh:

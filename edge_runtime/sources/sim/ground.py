@@ -24,7 +24,7 @@ _TILE = 512  # texels of a tile of wear
 
 def lay_ground(canvas: Canvas, scene: Scene, draw: np.random.Generator) -> None:
     """Draw the ground of a scene on an empty canvas."""
-    kinds = np.zeros((canvas.height, canvas.width), np.uint8)  # 0 elsewhere, 1 asphalt, 2 slabs, 3 grass, 4 paint
+    kinds = canvas.kinds
     canvas.albedo[:] = _SOIL
     for polygons, color, kind in (
         (scene.greens, _GRASS, 3),

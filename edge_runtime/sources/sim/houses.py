@@ -1,10 +1,10 @@
 """Houses: walls with windows, doors, shops and cornices under a roof; how each looks comes from the seed.
 
-        ╱▔▔▔▔▔▔▔▔▔╲      roof, four slopes
-       ▕═══════════▏     cornice
-       ▕ ▯ ▯ ▯ ▯ ▯ ▏     storeys of 3.1 m
-       ▕ ▯ ▯ ▯ ▯ ▯ ▏
-       ▕▓▓▓▓│▯│▓▓▓▓▏     ground floor of 3.8 m: shops or windows, and a door
+ ╱▔▔▔▔▔▔▔▔▔╲      roof, four slopes
+▕═══════════▏     cornice
+▕ ▯ ▯ ▯ ▯ ▯ ▏     storeys of 3.1 m
+▕ ▯ ▯ ▯ ▯ ▯ ▏
+▕▓▓▓▓│▯│▓▓▓▓▏     ground floor of 3.8 m: shops or windows, and a door
 """
 
 from __future__ import annotations
@@ -160,9 +160,7 @@ def _window(wall: NDArray[np.uint8], glow: NDArray[np.uint8], box: tuple[int, in
     below[:] = (below * 0.78).astype(np.uint8)
 
 
-def _ground_floor(
-    wall: NDArray[np.uint8], glow: NDArray[np.uint8], house: House, draw: Random, layout: tuple[int, int, float, float]
-) -> None:
+def _ground_floor(wall: NDArray[np.uint8], glow: NDArray[np.uint8], house: House, draw: Random, layout: tuple[int, int, float, float]) -> None:
     floor, count, pitch, lit_share = layout
     high = wall.shape[0]
     wall[floor:] = (wall[floor:] * (0.86 if house.shops else 0.93)).astype(np.uint8)

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.sources.sim.canvas import FINE, Canvas
 from edge_runtime.sources.sim.furniture import LAMP_M
-from edge_runtime.sources.sim.street import Scene
+from edge_runtime.sources.sim.projection import Camera
+from edge_runtime.sources.sim.street import Point, Scene
 from edge_runtime.sources.sim.weather import LAMP_LIGHT, Weather
 
+_MIRRORS = np.array([0.3, 1.0, 0.62, 0.08, 0.9], np.float32)  # how well a kind of ground does when wet
 _COARSE = 8  # canvas pixels to a sample of lamplight
 _REACH_M = 9.5  # from a lamp's foot to where half of its light is left
 
 
-def lamplight(scene: Scene, x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much light of all street lamps reaches points, 0 to about 1; any shape."""
+def lamps_near(scene: Scene, camera: Camera) -> tuple[Point, ...]:
+    """Where street lamps light the ground: those of the scene, and the one on the camera's own mast, which is never in the picture."""
+    ahead = camera.ground((camera.size.width / 2, camera.size.height * 0.86))
+    return (*scene.lamps, ahead)
+
+
+def lamplight(lamps: Sequence[Point], x: NDArray[np.float64], y: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much light of street lamps reaches points, 0 to about 1; any shape. Their light falls downwards."""
     total = np.zeros(np.shape(x))
-    for lamp_x, lamp_y in scene.lamps:
-        apart = ((x - lamp_x) ** 2 + (y - lamp_y) ** 2 + 0.25 * (z - LAMP_M) ** 2) / (_REACH_M * _REACH_M)
-        total += 1.15 / ((1.0 + apart) * (1.0 + apart))
-    return np.minimum(total, 1.25)
+    above = np.maximum(z - LAMP_M + 2.5, 0.0)
+    for lamp_x, lamp_y in lamps:
+        apart = ((x - lamp_x) ** 2 + (y - lamp_y) ** 2 + 2.2 * above * above) / (_REACH_M * _REACH_M)
+        total += 1.05 / ((1.0 + apart) * (1.0 + apart))
+    return np.minimum(total, 1.2)
 
 
 def illuminate(canvas: Canvas, scene: Scene, weather: Weather, draw: np.random.Generator) -> NDArray[np.uint8]:
@@ -59,7 +70,7 @@ def _lamps(canvas: Canvas, scene: Scene, inverse: NDArray[np.float32]) -> NDArra
     rows, columns = rays.shape[:2]
     near = inverse[_COARSE // 2 :: _COARSE, _COARSE // 2 :: _COARSE][:rows, :columns]
     points = rays / np.maximum(near, 1e-4)[:, :, None] + canvas.camera.eye
-    light = lamplight(scene, points[:, :, 0], points[:, :, 1], points[:, :, 2]).astype(np.float32)
+    light = lamplight(lamps_near(scene, canvas.camera), points[:, :, 0], points[:, :, 1], points[:, :, 2]).astype(np.float32)
     return np.asarray(cv2.resize(light, (canvas.width, canvas.height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
@@ -91,7 +102,9 @@ def _mirror(canvas: Canvas, shown: NDArray[np.uint8], ground: NDArray[np.bool_],
     source_y = np.clip(2 * first[None, :] - rows, 0, canvas.height - 1)
     source_x = np.repeat(np.arange(canvas.width, dtype=np.float32)[None, :], canvas.height, axis=0)
     mirrored = cv2.remap(shown, source_x, source_y.astype(np.float32), cv2.INTER_LINEAR)
-    mirrored = cv2.blur(mirrored, (3 * FINE, 23 * FINE))
+    mirrored = cv2.blur(cv2.blur(mirrored, (9 * FINE, 15 * FINE)), (5 * FINE, 15 * FINE))
     share = np.clip((rows - first[None, :]) / canvas.height, 0, 1)
-    weight = np.where(ground, wet * (0.62 - 0.45 * share), 0.0).astype(np.float32)[:, :, None]
-    shown[:] = np.clip(shown * (1 - 0.30 * np.float32(wet) * (weight > 0)) * (1 - 0.6 * weight) + mirrored * weight * 0.85 + 0.5, 0, 255).astype(np.uint8)
+    weight = np.where(ground, wet * _MIRRORS[canvas.kinds] * (0.62 - 0.45 * share), 0.0).astype(np.float32)[:, :, None]
+    shown[:] = np.clip(shown * (1 - 0.30 * np.float32(wet) * (weight > 0)) * (1 - 0.6 * weight) + mirrored * weight * 0.85 + 0.5, 0, 255).astype(
+        np.uint8
+    )

@@ -46,7 +46,7 @@ def lamps_of(user: RoadUser, eye: Sequence[float], heads: float, blinks: bool) -
         strength = (0.55 * heads + (0.45 if user.braking else 0.0)) * -facing
         lamps += [_set(user, -0.5 * user.length_m, side, high, RED, (1.0 * small, strength)) for side in sides]
     if user.indicator and blinks and user.kind != "bicycle":
-        side = -0.45 * user.width_m * user.indicator
+        side = -(0.25 if narrow else 0.45) * user.width_m * user.indicator
         lamps.append(_set(user, (0.48 if facing > 0 else -0.48) * user.length_m, side, 0.7, AMBER, (0.8, 0.35 + 0.4 * heads)))
     return lamps
 

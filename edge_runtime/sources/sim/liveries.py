@@ -61,7 +61,7 @@ _BAGS: tuple[_Color, ...] = ((46, 60, 100), (50, 48, 46), (60, 60, 150), (110, 1
 
 FINISH = np.zeros((len(Slot), 2))
 FINISH[Slot.PAINT] = FINISH[Slot.SECOND] = (0.07, 0.42)
-FINISH[Slot.GLASS] = (0.26, 0.80)
+FINISH[Slot.GLASS] = (0.10, 0.62)
 FINISH[Slot.METAL] = (0.10, 0.35)
 FINISH[Slot.HEAD] = (0.22, 0.40)
 
@@ -110,7 +110,7 @@ def _livery(kind: str, style: int) -> NDArray[np.float32]:
     for slot, color in (
         (Slot.PAINT, bus[0] if kind == "bus" else one(paint.get(kind, _CARS), 1)),
         (Slot.SECOND, bus[1] if kind == "bus" else one(_LOADS if kind == "truck" else _BAGS, 2)),
-        (Slot.GLASS, (52, 46, 40)),
+        (Slot.GLASS, (46, 40, 35)),
         (Slot.DARK, (38, 37, 36)),
         (Slot.METAL, (150, 152, 152)),
         (Slot.SKIN, one(_SKINS, 3)),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.sources.sim.bodies import place
 from edge_runtime.sources.sim.canvas import FINE, MARGIN
-from edge_runtime.sources.sim.illumination import lamplight
+from edge_runtime.sources.sim.illumination import lamplight, lamps_near
 from edge_runtime.sources.sim.lights import Glow, Lamp, lamps_of
 from edge_runtime.sources.sim.liveries import palette_of
 from edge_runtime.sources.sim.projection import NEAR_M, Camera
@@ -56,7 +56,8 @@ class Painter:
         self._cast = Cast(self.camera, self._weather)
         self._cast.darker = self._sensor.middle
         self._underfoot = Underfoot(self.camera, self._weather, self._cast, self._backdrop.lit)
-        self._signalling = Signalling(scene.signals, self.camera)
+        self._signalling = Signalling(scene, self.camera, self._weather.lamps)
+        self._lamps = lamps_near(scene, self.camera)
         self._glow = Glow(self.camera, self._weather.wet)
 
     def paint(self, moment: Moment) -> NDArray[np.uint8]:
@@ -119,7 +120,7 @@ class Painter:
             rows = np.clip(places[:, 1], 0, self.camera.size.height - 1).astype(int)
             lights[:, 2] *= 0.12 + 0.88 * self._backdrop.lit[rows, columns, None].astype(np.float32) / 255
         if self._weather.lamps > 0:
-            near = (lamplight(self.scene, spots[:, 0], spots[:, 1], spots[:, 2]) * self._weather.lamps).astype(np.float32)
+            near = (lamplight(self._lamps, spots[:, 0], spots[:, 1], spots[:, 2]) * self._weather.lamps).astype(np.float32)
             lamp = near[:, None] * np.array(LAMP_LIGHT, np.float32)
             lights[:, 0] += 0.95 * lamp
             lights[:, 1] += 0.30 * lamp

@@ -1,11 +1,12 @@
 """The background: everything that stands still, drawn once for a scene, a weather and a seed.
 
-    ground ─► houses ─► crowns of trees ─► light, haze, mirrors on wet ground ─► half as fine, once for each half pixel that a shaking
-    camera may be off ─► trunks, lamps, traffic lights
+ground ─► houses ─► crowns of trees ─► light, haze, mirrors on wet ground ─► half as fine, once for each half pixel that a shaking
+camera may be off ─► trunks, lamps, traffic lights
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,8 +59,8 @@ def backdrop(scene: Scene, view: View, size: Size, weather: Weather, seed: int) 
     lit = np.minimum(lit.astype(np.uint16) * 255 // max(round(255 * weather.towards_sun[2]), 1), 255).astype(np.uint8)
     for house in houses:
         build(canvas, house, weather.towards_sun, weather.windows)
-    for k, at in enumerate(scene.trees):
-        furniture.plant(canvas, at, seed * 2003 + k, weather.towards_sun)
+    for k in _far_first(canvas.camera, scene.trees):
+        furniture.plant(canvas, scene.trees[k], seed * 2003 + k, weather.towards_sun)
     light = illuminate(canvas, scene, weather, draw)
     standing = _standing(scene)
     rows = tuple(tuple(_plate(canvas, light, (down, across), standing, weather) for across in (0, 1)) for down in (0, 1))
@@ -118,22 +119,9 @@ def _standing(scene: Scene) -> list[tuple[Mesh, Point, Point]]:
     """Meshes that stand on the pavement: what, where, and the way that its x points."""
     standing = [(furniture.trunk(), at, (1.0, 0.0)) for at in scene.trees]
     for at in scene.lamps:
-        standing.append((furniture.lamp(), at, lamp_arm(scene, at)))
+        standing.append((furniture.lamp(), at, furniture.lamp_arm(scene, at)))
     standing += [(furniture.signal(head), head.at, head.facing) for head in scene.signals]
     return standing
-
-
-def lamp_arm(scene: Scene, at: Point) -> Point:
-    """The way that a lamp's arm points: towards the nearest middle of a road, or of a path where there is none."""
-    best, arm = 1e18, (0.0, -1.0)
-    for polygon in scene.carriageways or scene.cycleways:
-        xs, ys = [x for x, _ in polygon], [y for _, y in polygon]
-        x, y = min(max(at[0], min(xs)), max(xs)), min(max(at[1], min(ys)), max(ys))
-        apart = (x - at[0]) ** 2 + (y - at[1]) ** 2
-        if 0.0 < apart < best:
-            best = apart
-            arm = (1.0 if x > at[0] else -1.0, 0.0) if abs(x - at[0]) > abs(y - at[1]) else (0.0, 1.0 if y > at[1] else -1.0)
-    return arm
 
 
 def _plate(canvas: Canvas, light: NDArray[np.uint8], phase: tuple[int, int], standing: list[tuple[Mesh, Point, Point]], weather: Weather) -> Plate:
@@ -149,15 +137,20 @@ def _plate(canvas: Canvas, light: NDArray[np.uint8], phase: tuple[int, int], sta
         palette = furniture_palette()
         palette[Slot.SIGN, 3] = weather.lamps
         cast = Cast(canvas.camera, weather)
-        figures = [Figure(mesh, place_at(mesh, at, way), palette, -1) for mesh, at, way in _from_afar(canvas.camera, standing)]
+        figures = [
+            Figure(mesh, place_at(mesh, at, way), palette, -1)
+            for mesh, at, way in (standing[k] for k in _far_first(canvas.camera, [at for _, at, _ in standing]))
+        ]
         cast.show(figures, plate.picture, plate.depth, (MARGIN - across / 2, MARGIN - down / 2))
     return plate
 
 
-def _from_afar(camera: Camera, standing: list[tuple[Mesh, Point, Point]]) -> list[tuple[Mesh, Point, Point]]:
-    depths = camera.seen(np.array([(*at, 0.0) for _, at, _ in standing]))[:, 2].tolist()
-    order = sorted(range(len(standing)), key=lambda k: -round(depths[k], 6))
-    return [standing[k] for k in order if depths[k] > NEAR_M]
+def _far_first(camera: Camera, places: Sequence[Point]) -> list[int]:
+    """Which of the places lie ahead, from far to near."""
+    if not places:
+        return []
+    depths = np.round(camera.seen(np.array([(*at, 0.0) for at in places]))[:, 2], 6).tolist()
+    return sorted((k for k in range(len(places)) if depths[k] > NEAR_M), key=lambda k: -depths[k])
 
 
 def place_at(mesh: Mesh, at: Point, way: Point) -> NDArray[np.float64]:

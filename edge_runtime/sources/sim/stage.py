@@ -63,9 +63,7 @@ class Cast:
         slots, shades = np.concatenate([figure.mesh.slots for figure in figures]), np.concatenate([figure.mesh.shades for figure in figures])
         colors = np.empty((len(together.faces), 3), np.uint8)
         palettes = np.ascontiguousarray(np.stack([figure.palette for figure in figures]))
-        self._kernels.color(
-            together.points, self._eye_sun, together.faces, together.bodies, slots, shades, palettes, lights, FINISH, colors
-        )
+        self._kernels.color(together.points, self._eye_sun, together.faces, together.bodies, slots, shades, palettes, lights, FINISH, colors)
         if self.darker:
             np.subtract(np.maximum(colors, self.darker), self.darker, out=colors)
         touched = np.zeros((len(figures), 4), np.int64)
@@ -107,15 +105,16 @@ class _Together(NamedTuple):
 
     points: NDArray[np.float64]
     faces: NDArray[np.int32]
-    bodies: NDArray[np.int64]  # [N, 4] first face, past its last, number, both sides
+    bodies: NDArray[np.int64]  # [N, 5] first face, past the last, number, first corner, past the last
 
     @staticmethod
     def of(figures: Sequence[Figure], own: Sequence[NDArray[np.int32]]) -> _Together:
         """`own`: the faces of each figure."""
         corners = np.cumsum([0, *(len(figure.points) for figure in figures)])
         ends = np.cumsum([0, *(len(faces) for faces in own)])
-        bodies = np.zeros((len(figures), 4), np.int64)
+        bodies = np.zeros((len(figures), 5), np.int64)
         bodies[:, 0], bodies[:, 1] = ends[:-1], ends[1:]
+        bodies[:, 3], bodies[:, 4] = corners[:-1], corners[1:]
         bodies[:, 2] = [figure.number for figure in figures]
         faces = np.concatenate(own)
         faces += np.repeat(corners[:-1], np.diff(ends)).astype(np.int32)[:, None]

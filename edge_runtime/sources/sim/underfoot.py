@@ -13,7 +13,7 @@ from edge_runtime.sources.sim.street import Point, RoadUser
 from edge_runtime.sources.sim.weather import Weather
 
 _REACH_M = 0.45  # of the darkness around a footprint
-_BEAM_M = {"car": 17.0, "van": 17.0, "bus": 18.0, "truck": 18.0, "motorcycle": 13.0, "bicycle": 6.0}
+_BEAM_M = {"car": 15.0, "van": 15.0, "bus": 16.0, "truck": 16.0, "motorcycle": 13.0, "bicycle": 6.0}
 _TINT = np.array((0.80, 0.95, 1.0))
 
 
@@ -55,7 +55,7 @@ class Underfoot:
             table = np.array(lamps)
             middle = table.copy()
             middle[:, :2] += table[:, 2:4] * table[:, 4:5] / 2
-            middle[:, 5] += 0.28 * table[:, 4]
+            middle[:, 5] += 0.22 * table[:, 4]
             middle[:, 4] /= 2
             strength = self._weather.heads**2 * (1.9 if self._weather.lamps >= 1 else 0.45)
             self._kernels.beam(picture, to_ground, table, self._parts(middle, 0.0, 0.0, shift), _TINT, strength)
@@ -74,13 +74,20 @@ class Underfoot:
         corners = []
         for long, wide in ((1, 1), (1, -1), (-1, -1), (-1, 1)):
             u, v = long * (places[:, 4] + ahead), wide * (places[:, 5] + aside)
-            corners.append(np.stack([places[:, 0] + places[:, 2] * u - places[:, 3] * v, places[:, 1] + places[:, 3] * u + places[:, 2] * v, 0 * u], axis=1))
+            corners.append(
+                np.stack([places[:, 0] + places[:, 2] * u - places[:, 3] * v, places[:, 1] + places[:, 3] * u + places[:, 2] * v, 0 * u], axis=1)
+            )
         spots, depths = self._camera.project(np.concatenate(corners))
         spots = (spots + shift).reshape(4, -1, 2)
         low, high = np.floor(spots.min(0)), np.ceil(spots.max(0))
         size = self._camera.size
         parts = np.stack(
-            [np.clip(low[:, 1], 0, size.height), np.clip(high[:, 1], 0, size.height), np.clip(low[:, 0], 0, size.width), np.clip(high[:, 0], 0, size.width)],
+            [
+                np.clip(low[:, 1], 0, size.height),
+                np.clip(high[:, 1], 0, size.height),
+                np.clip(low[:, 0], 0, size.width),
+                np.clip(high[:, 0], 0, size.width),
+            ],
             axis=1,
         ).astype(np.int64)
         parts[(depths.reshape(4, -1) <= NEAR_M).any(0)] = 0
