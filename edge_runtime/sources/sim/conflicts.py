@@ -25,7 +25,7 @@ class Zone:
 
     enter_m: float
     leave_m: float
-    other: int  # route; or crossing, if `on_foot`
+    other: int  # route; or crossing, if `on_foot`; or its own route, where it is only kept clear
     their_enter_m: float = 0.0
     their_leave_m: float = 0.0
     yields: bool = False  # to whoever comes on the other route
@@ -65,6 +65,8 @@ def _of(index: int, network: Network) -> Meetings:
         if zone is not None:
             zones.append(zone)
     zones += [zone for number, crossing in enumerate(network.crossings) if (zone := _on_foot(route, number, crossing)) is not None]
+    if route.keep_m is not None:
+        zones.append(Zone(*route.keep_m, other=index, keep_clear=True))
     return Meetings(tuple(parts), tuple(joins), tuple(sorted(zones, key=lambda zone: (zone.enter_m, zone.on_foot, zone.other))))
 
 

@@ -42,7 +42,7 @@ NETWORK = Network(
         *_both(((_WEST_M, _FAR_Y), (80.0, _FAR_Y)), 8.0),
         *_both(((_WEST_M, _NEAR_Y), (50.0, _NEAR_Y)), 7.0),
         *_both(((_WEST_M, _FAR_Y), (9.0, _FAR_Y), *_PASSAGE), 2.5, 1.2),
-        *_both(((80.0, _FAR_Y), (24.0, _FAR_Y), *_PASSAGE), 3.0, 1.2, rest=(18.5, 11.4)),
+        *_both(((80.0, _FAR_Y), (24.0, _FAR_Y), *_PASSAGE), 3.0, 1.2, rest=(16.4, 14.0)),
         *_both(((50.0, _NEAR_Y), (_CROSS_X, _NEAR_Y), (_CROSS_X, 6.0), *_PASSAGE), 2.5, 1.2),
         *_both(((_WEST_M, _NEAR_Y), (_CROSS_X, _NEAR_Y), (_CROSS_X, 6.0), *_PASSAGE), 2.0, 1.2),
     ),

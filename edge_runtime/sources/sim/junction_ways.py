@@ -15,6 +15,7 @@ _EAST_M, _WEST_M, _NORTH_M, _SOUTH_M = 78.0, 80.0, 106.0, 70.0  # where the worl
 _MAIN_MPS, _SIDE_MPS, _CYCLE_MPS = 13.9, 11.1, 5.0
 _WIDE_M, _TURNING_M, _NARROW_M = 1.3, 1.3, 0.55  # half-widths, see Route
 _STAND_M = 0.6  # before the stop line
+_KEPT_Y = 11.2  # from the northern stop line to there nobody stops: the side road is counted there
 
 _INNER, _OUTER = ground.MAIN_LANES
 _MAIN_CYCLE, _SIDE, _SIDE_CYCLE = ground.MAIN_CYCLE, ground.SIDE_LANE, ground.SIDE_CYCLE
@@ -51,6 +52,7 @@ def _route(name: str, points: tuple[Point, ...], turned: bool, turn: int, bend: 
         rank={0: 2, 1: 1, -1: 0}[turn],
         turn=turn,
         bend=slow,
+        keep_m=(until + 0.2, first[1] - _KEPT_Y) if arm == "north" else None,
     )
 
 

@@ -39,6 +39,7 @@ class Route:
     rank: int = 2  # those of a lower rank give way
     turn: int = 0  # -1 left, 1 right
     bend: Bend | None = None
+    keep_m: tuple[float, float] | None = None  # a stretch where nobody stops: it is entered only by who can leave it
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ class Traffic:
                 break
             if zone.leave_m <= tail or zone.enter_m < vehicle.committed_m:
                 continue
-            full = zone.on_foot and queue - zone.leave_m < vehicle.person.length_m + vehicle.breed.space_m
+            full = (zone.on_foot or zone.other == vehicle.number) and queue - zone.leave_m < vehicle.person.length_m + vehicle.breed.space_m
             if full or self._barred(vehicle, zone):
                 stop = _before(vehicle, zones, index)
                 return stop if stop < horizon else None
@@ -173,6 +173,8 @@ class Traffic:
         clear_s = way / vehicle.speed_mps if vehicle.speed_mps > 4.0 else sqrt(way / 0.6)
         if zone.on_foot:
             return self._walked(zone, 0.0 if _insists(vehicle) else clear_s)
+        if zone.other == vehicle.number:
+            return False
         if _held(self._on[zone.other], zone.their_enter_m, zone.their_leave_m):
             return True
         if not zone.yields or vehicle.waited_s > _PATIENCE_S:

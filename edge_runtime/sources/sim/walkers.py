@@ -35,6 +35,8 @@ _SIDESTEP_MPS = 0.6
 _RETURN_MPS = 0.15
 _GAP_S = 1.2  # before who comes, where there is no light
 _PATIENCE_S = 8.0  # then who has no light steps up to the kerb, and is let over
+_BEFORE_M = 0.7  # from the way of a vehicle: there they stop for it
+_KERBSIDE_M = 3.0  # so near to the kerb its way is waited for on the pavement
 _NEAR_M = 3.0  # from the kerb: about to cross
 
 
@@ -200,17 +202,17 @@ class Walkers:
             walker.waited_s = 0.0
             walker.gate += 1
         if walker.gate and walker.along_m < gates[walker.gate - 1].end_m:
-            number = gates[walker.gate - 1].crossing
-            at, speed = _across(self._crossings[number], walker)
-            for place, room in held[number]:
-                away = (place - at) if speed > 0.0 else (at - place)
-                if room <= away < room + 0.7:
-                    return False
+            return not self._blocked(walker, gates[walker.gate - 1].crossing, held, _BEFORE_M)
         return True
+
+    def _blocked(self, walker: Walker, crossing: int, held: Sequence[Sequence[tuple[float, float]]], within_m: float) -> bool:
+        """Whether a vehicle has what lies just ahead. Who is in its way already goes on."""
+        at, speed = _across(self._crossings[crossing], walker)
+        return any(room <= ((place - at) if speed > 0.0 else (at - place)) < room + within_m for place, room in held[crossing])
 
     def _may_cross(self, walker: Walker, gate: Gate, held: Sequence[Sequence[tuple[float, float]]], traffic: Traffic) -> bool:
         if gate.signal:
-            return self._colors[gate.signal] == "green"
+            return self._colors[gate.signal] == "green" and not self._blocked(walker, gate.crossing, held, _KERBSIDE_M)
         if walker.waited_s > _PATIENCE_S:
             return not held[gate.crossing]
         return _gap(walker, self._crossings[gate.crossing], traffic.arrivals(gate.crossing))
