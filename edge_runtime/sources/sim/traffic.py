@@ -99,7 +99,7 @@ class Traffic:
         if gap < 90.0:
             chosen = min(chosen, following(breed, free, speed, gap, pace, breed.space_m))
         horizon = vehicle.front_m + speed * speed / 4.0 + speed * 0.6 + 4.0
-        stop = self._stop(vehicle, horizon, vehicle.front_m + gap if pace < 1.5 else 1e9)
+        stop = self._stop(vehicle, horizon, (vehicle.front_m + gap, pace))
         if stop is not None:
             left = stop - vehicle.front_m
             chosen = min(chosen, following(breed, free, speed, left, 0.0, _STAND_M))
@@ -131,8 +131,8 @@ class Traffic:
                     break
         return gap, pace
 
-    def _stop(self, vehicle: Vehicle, horizon: float, queue: float) -> float | None:
-        """How far along it has to stop, if it has to within the horizon. `queue`: where others stand."""
+    def _stop(self, vehicle: Vehicle, horizon: float, leader: tuple[float, float]) -> float | None:
+        """How far along it has to stop, if it has to within the horizon. `leader`: where the tail ahead is, and its speed."""
         route = vehicle.route
         zones = self._meetings[vehicle.number].zones
         if route.signal and vehicle.committed_m <= route.stop_m < horizon and not (self._may_pass(vehicle) and self._emptied(route, zones)):
@@ -143,8 +143,7 @@ class Traffic:
                 break
             if zone.leave_m <= tail or zone.enter_m < vehicle.committed_m:
                 continue
-            full = (zone.on_foot or zone.other == vehicle.number) and queue - zone.leave_m < vehicle.person.length_m + vehicle.breed.space_m
-            if full or self._barred(vehicle, zone):
+            if _full(vehicle, zone, leader) or self._barred(vehicle, zone):
                 stop = _before(vehicle, zones, index)
                 return stop if stop < horizon else None
         return None
@@ -205,6 +204,18 @@ class Traffic:
 
 def _held(line: Sequence[Vehicle], enter_m: float, leave_m: float) -> bool:
     return any(rival.committed_m > enter_m and rival.tail_m < leave_m for rival in line)
+
+
+def _full(vehicle: Vehicle, zone: Zone, leader: tuple[float, float]) -> bool:
+    """Whether it would have to stop within: on a crossing behind who stands, and where nobody may stop behind who might."""
+    tail, pace = leader
+    if zone.on_foot:
+        tail += 0.0 if pace < 1.5 else 1e9
+    elif zone.other == vehicle.number:
+        tail += pace * pace / (2.0 * _FIRM_MPS2)
+    else:
+        return False
+    return tail - zone.leave_m < vehicle.person.length_m + vehicle.breed.space_m
 
 
 def _insists(vehicle: Vehicle) -> bool:
