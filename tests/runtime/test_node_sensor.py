@@ -1,0 +1,128 @@
+"""Sensors in a real node without a broker: begun anew when they fail or hang, swapped by a reload, and no number missing in the spool's order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime.clock import SystemClock
+from edge_runtime.config.check import make_plan
+from edge_runtime.config.load import load
+from edge_runtime.config.schema import Config, SensorConfig
+from edge_runtime.runtime.node import Node
+from edge_runtime.runtime.notify import Notifier
+from edge_runtime.runtime.pulse import Pulses
+from edge_runtime.runtime.supervisor import Supervisor
+from edge_runtime.types import Envelope
+from tests.system.conftest import wait_for
+
+CONFIG = """
+[device]
+site = "test"
+node = "box"
+
+[mqtt]
+url = "mqtt://127.0.0.1:9"
+
+[spool]
+path = "spool.db"
+
+[[sensor]]
+name = "oracle"
+source = "sim:load?rate=400"
+"""
+
+
+class Watched:
+    """The node, its supervisor, and what was given to the spool."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "device.toml").write_text(CONFIG)
+        self.config: Config = load(folder / "device.toml").config
+        self.pulses = Pulses()
+        self.node = Node(self.config, make_plan(self.config), SystemClock(), self.pulses)
+        self.recorded: list[Envelope] = []
+        self._record = self.node.recorder.record
+        self.node.recorder.record = self.note  # type: ignore[method-assign]
+        self.node.open()
+        self.node.start()
+        self.supervisor = Supervisor(self.node, self.pulses, Notifier())
+
+    def note(self, envelopes: Sequence[Envelope], state: Mapping[str, Any]) -> None:
+        self.recorded += envelopes
+        self._record(envelopes, state)
+
+    def numbers(self, stream: str = "oracle") -> list[int]:
+        return [each.payload["data"]["n"] for each in list(self.recorded) if each.payload["stream"] == stream]
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    made = Watched(tmp_path)
+    yield made
+    assert made.node.close(10.0)
+
+
+def test_turn_sensor_that_failed_is_begun_anew_and_its_numbers_go_on(watched: Watched) -> None:
+    wait_for(lambda: len(watched.numbers()) > 50, 20, "numbers")
+    run = watched.node.sensors["oracle"]
+
+    def broken(envelopes: Sequence[Envelope], state: Mapping[str, Any]) -> None:
+        raise ArithmeticError("nobody expected that")
+
+    watched.node.recorder.record = broken  # type: ignore[method-assign]
+    wait_for(lambda: run.failure is not None, 10, "the loop fails")
+    watched.node.recorder.record = watched.note  # type: ignore[method-assign]
+    before = len(watched.numbers())
+    watched.supervisor.turn()
+    assert run.restarts == 1
+    wait_for(lambda: len(watched.numbers()) > before + 50, 20, "numbers again")
+    assert watched.numbers() == list(range(1, len(watched.numbers()) + 1))
+
+
+def test_turn_sensor_that_hangs_is_given_up_and_what_it_says_later_counts_for_nothing(watched: Watched) -> None:
+    wait_for(lambda: len(watched.numbers()) > 50, 20, "numbers")
+    run = watched.node.sensors["oracle"]
+    hold, held = threading.Event(), threading.Event()
+    source = run._loop.source
+    read = source.read
+
+    def hang(timeout: float) -> Any:
+        held.set()
+        hold.wait(60)
+        return read(timeout)
+
+    source.read = hang  # type: ignore[method-assign]
+    assert held.wait(10)
+    watched.pulses.beat("oracle/emit", 0.2)  # the limit is half a minute in the street
+    wait_for(lambda: watched.supervisor.turn() or run.restarts == 1, 10, "the silence is noticed")
+    before = len(watched.numbers())
+    hold.set()
+    wait_for(lambda: len(watched.numbers()) > before + 50, 20, "numbers again")
+    assert watched.numbers() == list(range(1, len(watched.numbers()) + 1)), "each once, in order"
+
+
+def test_apply_swaps_only_the_sensors_that_changed(watched: Watched) -> None:
+    wait_for(lambda: len(watched.numbers()) > 50, 20, "numbers")
+    run = watched.node.sensors["oracle"]
+    more = replace(watched.config, sensor=(*watched.config.sensor, SensorConfig(name="second", source="sim:load?rate=100")))
+    assert watched.node.apply(more, make_plan(more)) == ["second"]
+    assert watched.node.sensors["oracle"] is run
+    wait_for(lambda: watched.numbers("second"), 10, "the second one's numbers")
+    faster = replace(more, sensor=(SensorConfig(name="oracle", source="sim:load?rate=800"),))
+    assert watched.node.apply(faster, make_plan(faster)) == ["oracle"]
+    assert list(watched.node.streams) == ["oracle"]
+    last = len(watched.numbers())
+    wait_for(lambda: len(watched.numbers()) > last + 50, 10, "faster numbers")
+    second = len(watched.numbers("second"))
+    assert watched.numbers() == list(range(1, len(watched.numbers()) + 1)), "no hole, no repetition where it was swapped"
+    assert len(watched.numbers("second")) == second, "who left says nothing more"
+    again = replace(faster, sensor=more.sensor)
+    watched.node.apply(again, make_plan(again))
+    wait_for(lambda: len(watched.numbers("second")) > second, 10, "it is back")
+    assert watched.numbers("second") == list(range(1, len(watched.numbers("second")) + 1)), "and goes on where the spool knows it to be"
