@@ -6,6 +6,7 @@ halves keep two cores busy where two threads inside each operation do not (measu
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,7 @@ class Learner:
 
         if keras.backend.backend() != "tensorflow":
             raise ExportError(f"training needs Keras on TensorFlow, not on {keras.backend.backend()}: unset KERAS_BACKEND")
-        if tf.config.threading.get_inter_op_parallelism_threads() != HALVES:
-            tf.config.threading.set_intra_op_parallelism_threads(1)
-            tf.config.threading.set_inter_op_parallelism_threads(HALVES)
+        _set_threads()
         keras.utils.set_random_seed(seed)
         self.seed = seed
         self.phase = 0
@@ -112,3 +111,12 @@ class Learner:
 
     def _state(self) -> dict[str, list[Any]]:
         return {"weight": self._network.variables, "mean": self.averaged.variables, "optimiser": self._optimizer.variables}
+
+
+def _set_threads() -> None:
+    """One thread for each half. Where TensorFlow runs already it keeps those it has: slower, no worse."""
+    import tensorflow as tf
+
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(HALVES)

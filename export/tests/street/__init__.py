@@ -1,0 +1,1 @@
+"""Training of street-nano under test."""
