@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import float64, int64, njit, types, uint8
+from numba import float32, float64, int64, njit, types, uint8
 from numpy.typing import NDArray
 
 _SPREAD = 0.22  # of a beam: metres to each side on every metre ahead
@@ -53,16 +53,17 @@ def contact(
                             mask[j, i] = max(mask[j, i], level)
 
 
-@njit([types.void(uint8[:, :, ::1], uint8[:, ::1])], nogil=True, cache=True, error_model="numpy")
-def darken(picture: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
-    """Take the share mask / 256 from every pixel of picture [h, w, 3], and clear the mask."""
+@njit([types.void(uint8[:, :, ::1], uint8[:, ::1], float32[:, ::1])], nogil=True, cache=True, error_model="numpy")
+def darken(picture: NDArray[np.uint8], mask: NDArray[np.uint8], standing: NDArray[np.float32]) -> None:
+    """Take the share mask / 256 from every pixel of picture [h, w, 3] that shows the ground (standing [h, w] is 0), and clear the mask."""
     height, width = mask.shape
     for row in range(height):
         for column in range(width):
             if mask[row, column]:
-                keep = 256 - mask[row, column]
-                for c in range(3):
-                    picture[row, column, c] = picture[row, column, c] * keep >> 8
+                if standing[row, column] == 0.0:
+                    keep = 256 - mask[row, column]
+                    for c in range(3):
+                        picture[row, column, c] = picture[row, column, c] * keep >> 8
                 mask[row, column] = 0
 
 
@@ -78,24 +79,36 @@ def _inside(slope: float, level: float, low: float, high: float) -> tuple[float,
     return low, max(low, high)
 
 
+@njit(inline="always")
+def _gain(picture: NDArray[np.uint8], standing: NDArray[np.float32], row: int, column: int, blue: float, green: float, red: float) -> None:
+    """Brighten four pixels."""
+    gains = (int(blue * 256.0), int(green * 256.0), int(red * 256.0))
+    for j in range(row, min(row + 2, picture.shape[0])):
+        for i in range(column, min(column + 2, picture.shape[1])):
+            if standing[j, i] == 0.0:
+                for c in range(3):
+                    level = picture[j, i, c]
+                    picture[j, i, c] = min(level + ((level + 9) * gains[c] >> 8), 255)
+
+
 @njit(
-    [types.void(uint8[:, :, ::1], float64[:, ::1], float64[:, ::1], int64[:, ::1], float64[::1], float64)],
+    [types.void(uint8[:, :, ::1], float32[:, ::1], float64[:, ::1], float64[:, ::1], int64[:, ::1], float64[::1])],
     nogil=True,
     cache=True,
     error_model="numpy",
 )
 def beam(
     picture: NDArray[np.uint8],
+    standing: NDArray[np.float32],
     to_ground: NDArray[np.float64],
     lamps: NDArray[np.float64],
     parts: NDArray[np.int64],
-    tint: NDArray[np.float64],
-    strength: float,
+    gains: NDArray[np.float64],
 ) -> None:
-    """Brighten picture [h, w, 3] where headlights reach the ground.
+    """Brighten picture [h, w, 3] where headlights reach the ground and nothing stands before it (standing [h, w] is 0).
 
-    to_ground, parts: as in `contact`. lamps [N, 6]: x, y of the front, unit vector ahead, reach ahead, half width at the front, metres. A pixel
-    gains `strength` times itself, by tint [3], in the brightest place.
+    to_ground, parts: as in `contact`. lamps [N, 6]: x, y of the front, unit vector ahead, reach ahead, half width at the front, metres. In the
+    brightest place a pixel gains `gains` [3] times itself.
     """
     height, width = picture.shape[:2]
     along, across, scale = np.empty(3), np.empty(3), np.empty(3)  # homogeneous: metres ahead and to the left are along/scale, across/scale
@@ -122,10 +135,5 @@ def beam(
                 aside = (across[0] * px + v) * depth / (wide + _SPREAD * ahead * reach)
                 rest = 1.0 - aside * aside
                 if 0.0 < ahead < 1.0 and rest > 0.0:
-                    share = strength * rest * rest * (1.0 - ahead) * (1.0 - ahead) * min(ahead * 9.0, 1.0)
-                    for c in range(3):
-                        gain = int(share * tint[c] * 256.0)
-                        for j in range(row, min(row + 2, height)):
-                            for i in range(column, min(column + 2, width)):
-                                level = picture[j, i, c]
-                                picture[j, i, c] = min(level + ((level + 9) * gain >> 8), 255)
+                    share = rest * rest * (1.0 - ahead) * (1.0 - ahead) * min(ahead * 9.0, 1.0)
+                    _gain(picture, standing, row, column, share * gains[0], share * gains[1], share * gains[2])

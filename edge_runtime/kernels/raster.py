@@ -50,7 +50,7 @@ def _row(y: float) -> int:
 @njit(inline="always")
 def _area(xs: NDArray[np.float64], ys: NDArray[np.float64]) -> float:
     """Twice the signed area of a quad: negative for those that turn counter-clockwise on a picture whose rows grow downwards."""
-    return (xs[2] - xs[0]) * (ys[3] - ys[1]) - (xs[3] - xs[1]) * (ys[2] - ys[0])
+    return float((xs[2] - xs[0]) * (ys[3] - ys[1]) - (xs[3] - xs[1]) * (ys[2] - ys[0]))
 
 
 @njit(inline="always")
@@ -85,6 +85,92 @@ def _bounds(corners: NDArray[np.float64], body: NDArray[np.int64], height: int, 
         bounds[:] = 0
 
 
+@njit(nogil=True, error_model="numpy")
+def _scan(
+    corners: NDArray[np.float64],
+    faces: NDArray[np.int32],
+    body: NDArray[np.int64],
+    bounds: NDArray[np.int64],
+    extents: NDArray[np.int64],
+    depth: NDArray[np.float32],
+    face_at: NDArray[np.int32],
+) -> None:
+    """The nearest face of a body at every sample of its bounds: depth and face_at, rows of samples one after another; depth starts as zeros.
+
+    extents [h, 2]: receives the columns that each row of pixels uses, for rows within bounds.
+    """
+    top, bottom, left, right = bounds[0], bounds[1], bounds[2], bounds[3]
+    low, high = np.empty(bottom * SAMPLES), np.empty(bottom * SAMPLES)
+    xs, ys, zs, plane = np.empty(4), np.empty(4), np.empty(4), np.empty(3)
+    for y in range(top, bottom):
+        extents[y, 0], extents[y, 1] = right, left
+    for f in range(body[0], body[1]):
+        behind = False
+        for k in range(4):
+            corner = faces[f, k]
+            xs[k], ys[k], zs[k] = corners[corner, 0], corners[corner, 1], corners[corner, 2]
+            behind |= zs[k] <= 0.0
+        if behind or _area(xs, ys) >= 0.0:
+            continue
+        first, last = max(_row(float(ys.min())), top * SAMPLES), min(_row(float(ys.max())), bottom * SAMPLES)
+        if first >= last:
+            continue
+        _plane(xs, ys, zs, plane)
+        deepest, closest = zs.min(), zs.max()  # an edge-on plane runs away between the grid's steps
+        _spans(xs, ys, first, last, low, high)
+        for s in range(first, last):
+            off = _ACROSS[s & 3] * 0.125
+            start, stop = max(left, int(np.ceil(low[s] - off))), min(right, int(np.ceil(high[s] - off)))
+            if start >= stop:
+                continue
+            extents[s >> 2, 0], extents[s >> 2, 1] = min(extents[s >> 2, 0], start), max(extents[s >> 2, 1], stop)
+            base = plane[1] * ((2 * s + 1) * 0.125) + plane[2]
+            line = (s - top * SAMPLES) * (right - left) - left
+            for x in range(start, stop):
+                z = float32(min(max(plane[0] * (x + off) + base, deepest), closest))
+                if z > depth[line + x]:
+                    depth[line + x] = z
+                    face_at[line + x] = f
+
+
+@njit(nogil=True, error_model="numpy")
+def _blend(
+    picture: NDArray[np.uint8],
+    nearest: NDArray[np.float32],
+    owner: NDArray[np.int32],
+    colors: NDArray[np.uint8],
+    number: int,
+    bounds: NDArray[np.int64],
+    extents: NDArray[np.int64],
+    depth: NDArray[np.float32],
+    face_at: NDArray[np.int32],
+) -> None:
+    """What `_scan` found into the picture where it is nearest; depth becomes zeros again."""
+    top, left, wide = bounds[0], bounds[2], bounds[3] - bounds[2]
+    for y in range(top, bounds[1]):
+        for x in range(extents[y, 0], extents[y, 1]):
+            covered, blue, green, red, front = 0, 0, 0, 0, float32(0.0)
+            for k in range(SAMPLES):
+                at = ((y - top) * SAMPLES + k) * wide + x - left
+                z = depth[at]
+                if z > nearest[y, x]:
+                    f = face_at[at]
+                    covered += 1
+                    blue += colors[f, 0]
+                    green += colors[f, 1]
+                    red += colors[f, 2]
+                    front = max(front, z)
+                depth[at] = float32(0.0)
+            if covered > 0:
+                rest = SAMPLES - covered
+                picture[y, x, 0] = (blue + rest * picture[y, x, 0] + 2) >> 2
+                picture[y, x, 1] = (green + rest * picture[y, x, 1] + 2) >> 2
+                picture[y, x, 2] = (red + rest * picture[y, x, 2] + 2) >> 2
+                if covered >= 2:
+                    nearest[y, x] = front
+                    owner[y, x] = number
+
+
 @njit(
     [types.void(uint8[:, :, ::1], float32[:, ::1], int32[:, ::1], float64[:, ::1], int32[:, ::1], uint8[:, ::1], int64[:, ::1], int64[:, ::1])],
     nogil=True,
@@ -109,68 +195,21 @@ def draw(
     and columns that may be touched as (top, bottom, left, right), empty where top = bottom. Faces show the side that turns counter-clockwise.
     """
     height, width = nearest.shape
-    low, high = np.empty(height * SAMPLES), np.empty(height * SAMPLES)
-    xs, ys, zs, plane = np.empty(4), np.empty(4), np.empty(4), np.empty(3)
     bounds = np.empty(4, np.int64)
+    extents = np.empty((height, 2), np.int64)
     depth = np.zeros(0, np.float32)
     face_at = np.empty(0, np.int32)
     for b in range(len(bodies)):
         _bounds(corners, bodies[b], height, width, bounds)
-        top, bottom, left, right = bounds
         for k in range(4):
             seen[b, k] = bounds[k]
-        if top >= bottom:
-            continue
-        wide = right - left
-        size = (bottom - top) * SAMPLES * wide
-        if size > len(depth):
-            depth = np.zeros(size, np.float32)
-            face_at = np.empty(size, np.int32)
-        depth[:size] = 0.0
-        for f in range(bodies[b, 0], bodies[b, 1]):
-            behind = False
-            for k in range(4):
-                corner = faces[f, k]
-                xs[k], ys[k], zs[k] = corners[corner, 0], corners[corner, 1], corners[corner, 2]
-                behind |= zs[k] <= 0.0
-            if behind or _area(xs, ys) >= 0.0:
-                continue
-            first, last = max(_row(ys.min()), top * SAMPLES), min(_row(ys.max()), bottom * SAMPLES)
-            if first >= last:
-                continue
-            _plane(xs, ys, zs, plane)
-            deepest, closest = zs.min(), zs.max()  # an edge-on plane runs away between the grid's steps
-            _spans(xs, ys, first, last, low, high)
-            for s in range(first, last):
-                off = _ACROSS[s & 3] * 0.125
-                base = plane[1] * ((2 * s + 1) * 0.125) + plane[2]
-                line = (s - top * SAMPLES) * wide - left
-                for x in range(max(left, int(np.ceil(low[s] - off))), min(right, int(np.ceil(high[s] - off)))):
-                    z = float32(min(max(plane[0] * (x + off) + base, deepest), closest))
-                    if z > depth[line + x]:
-                        depth[line + x] = z
-                        face_at[line + x] = f
-        for y in range(top, bottom):
-            for x in range(left, right):
-                covered, blue, green, red, front = 0, 0, 0, 0, float32(0.0)
-                for k in range(SAMPLES):
-                    at = ((y - top) * SAMPLES + k) * wide + x - left
-                    z = depth[at]
-                    if z > nearest[y, x]:
-                        f = face_at[at]
-                        covered += 1
-                        blue += colors[f, 0]
-                        green += colors[f, 1]
-                        red += colors[f, 2]
-                        front = max(front, z)
-                if covered > 0:
-                    rest = SAMPLES - covered
-                    picture[y, x, 0] = (blue + rest * picture[y, x, 0] + 2) >> 2
-                    picture[y, x, 1] = (green + rest * picture[y, x, 1] + 2) >> 2
-                    picture[y, x, 2] = (red + rest * picture[y, x, 2] + 2) >> 2
-                    if covered >= 2:
-                        nearest[y, x] = front
-                        owner[y, x] = bodies[b, 2]
+        if bounds[0] < bounds[1]:
+            size = (bounds[1] - bounds[0]) * SAMPLES * (bounds[3] - bounds[2])
+            if size > len(depth):
+                depth = np.zeros(size, np.float32)
+                face_at = np.empty(size, np.int32)
+            _scan(corners, faces, bodies[b], bounds, extents, depth, face_at)
+            _blend(picture, nearest, owner, colors, bodies[b, 2], bounds, extents, depth, face_at)
 
 
 @njit([types.void(uint8[:, ::1], float64[:, ::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1], int64)], nogil=True, cache=True, error_model="numpy")
@@ -194,7 +233,7 @@ def cast(
     covered = np.zeros(0, np.uint8)
     for b in range(len(bodies)):
         _bounds(corners, bodies[b], height, width, bounds)
-        top, bottom, left, right = bounds
+        top, bottom, left, right = bounds[0], bounds[1], bounds[2], bounds[3]
         if top >= bottom:
             continue
         wide = right - left
@@ -210,7 +249,7 @@ def cast(
                 behind |= corners[corner, 2] <= 0.0
             if behind or _area(xs, ys) >= 0.0:
                 continue
-            first, last = max(_row(ys.min()), top * SAMPLES), min(_row(ys.max()), bottom * SAMPLES)
+            first, last = max(_row(float(ys.min())), top * SAMPLES), min(_row(float(ys.max())), bottom * SAMPLES)
             if first >= last:
                 continue
             _spans(xs, ys, first, last, low, high)
@@ -225,67 +264,3 @@ def cast(
                 if bits:
                     share = (bits & 1) + (bits >> 1 & 1) + (bits >> 2 & 1) + (bits >> 3 & 1)
                     mask[y, x] = max(mask[y, x], (share * strength * lit[y, x]) // (255 * SAMPLES))
-
-
-@njit(
-    [
-        types.void(
-            float64[:, ::1],
-            float64[:, ::1],
-            int32[:, ::1],
-            int64[:, ::1],
-            uint8[::1],
-            float32[::1],
-            float32[:, :, ::1],
-            float32[:, :, ::1],
-            float64[:, ::1],
-            uint8[:, ::1],
-        )
-    ],
-    nogil=True,
-    cache=True,
-    error_model="numpy",
-)
-def color(
-    points: NDArray[np.float64],
-    eye_sun: NDArray[np.float64],
-    faces: NDArray[np.int32],
-    bodies: NDArray[np.int64],
-    slots: NDArray[np.uint8],
-    shades: NDArray[np.float32],
-    palettes: NDArray[np.float32],
-    lights: NDArray[np.float32],
-    finish: NDArray[np.float64],
-    colors: NDArray[np.uint8],
-) -> None:
-    """The colour of every face under sky, ground and sun: Lambert's law over a hemisphere, and a mirrored sky on what shines.
-
-    points [V, 3] in metres; eye_sun [2, 3]: where the camera is, the unit vector towards the sun. palettes [N, S, 4]: blue, green, red of each
-    slot, and how much of it shines by itself, 0 to 1. lights [N, 4, 3]: of the sky, from the ground, of the sun, as mirrored; 1 leaves a colour
-    as it is. finish [S, 2]: how much a slot mirrors when seen straight and when seen along its surface. colors [F, 3] receives blue, green, red.
-    """
-    for b in range(len(bodies)):
-        for f in range(bodies[b, 0], bodies[b, 1]):
-            p0, p1, p2, p3 = faces[f, 0], faces[f, 1], faces[f, 2], faces[f, 3]
-            ux, uy, uz = points[p2, 0] - points[p0, 0], points[p2, 1] - points[p0, 1], points[p2, 2] - points[p0, 2]
-            vx, vy, vz = points[p3, 0] - points[p1, 0], points[p3, 1] - points[p1, 1], points[p3, 2] - points[p1, 2]
-            nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-            size = np.sqrt(nx * nx + ny * ny + nz * nz)
-            if size > 0.0:
-                nx, ny, nz = nx / size, ny / size, nz / size
-            ex, ey, ez = eye_sun[0, 0] - points[p0, 0], eye_sun[0, 1] - points[p0, 1], eye_sun[0, 2] - points[p0, 2]
-            far = np.sqrt(ex * ex + ey * ey + ez * ez)
-            facing = (nx * ex + ny * ey + nz * ez) / max(far, 1e-9)
-            sun = max(0.0, nx * eye_sun[1, 0] + ny * eye_sun[1, 1] + nz * eye_sun[1, 2])
-            up = 0.5 + 0.5 * nz
-            slot = slots[f]
-            glance = 1.0 - max(0.0, facing)
-            mirror = finish[slot, 0] + (finish[slot, 1] - finish[slot, 0]) * glance * glance * glance
-            mirrored_up = 2.0 * facing * nz - ez / max(far, 1e-9)  # z of the mirrored line of sight
-            sky = min(max(mirrored_up * 2.0 + 0.75, 0.15), 1.0)
-            for c in range(3):
-                light = (lights[b, 0, c] * up + lights[b, 1, c] * (1.0 - up)) * shades[f] + lights[b, 2, c] * sun
-                own = palettes[b, slot, c]
-                glow = palettes[b, slot, 3]
-                value = own * (light * (1.0 - glow) + glow) * (1.0 - mirror) + lights[b, 3, c] * mirror * sky
-                colors[f, c] = min(max(int(value + 0.5), 0), 255)

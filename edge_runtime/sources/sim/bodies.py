@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.sources.sim.bodies_riders import BICYCLES, MOTORCYCLES
-from edge_runtime.sources.sim.bodies_vehicles import BUSES, CARS, TRUCKS, VANS
+from edge_runtime.sources.sim.bodies_trucks import TRUCKS
+from edge_runtime.sources.sim.bodies_vehicles import BUSES, CARS, VANS
 from edge_runtime.sources.sim.bodies_walkers import PEDESTRIANS
 from edge_runtime.sources.sim.mesh import Mesh
 from edge_runtime.sources.sim.street import RoadUser

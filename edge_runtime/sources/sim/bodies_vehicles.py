@@ -1,4 +1,4 @@
-"""Cars, vans, buses and trucks: a skin over cross-sections, with windows, lamps and wheels set onto it.
+"""Cars, vans and buses: a skin over cross-sections, with windows, lamps and wheels set onto it.
 
     ▁▂▃▃▃▃▂▁            a car is lofted along x from the tail to the nose; each section is an octagon across y and z:
  ▂▃▔ ╱│  │ ╲▁▁▁▁                       ╭────╮  top
@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from edge_runtime.sources.sim.coachwork import axles, extruded, facing, lamps, mirrored, plates, slope, wall
 from edge_runtime.sources.sim.mesh import Clay, Corner, Mesh, Slot, bake
 
 
@@ -68,7 +69,7 @@ def _car(shape: _Car) -> Mesh:
         clay.quad(foot[::-1] if side < 0 else foot, Slot.DARK)
     _cabin(clay, shape)
     _car_ends(clay, shape)
-    _axles(clay, (1.36, -1.32), _HALF - 0.11, shape.wheel, 0.21)
+    axles(clay, (1.36, -1.32), _HALF - 0.11, shape.wheel, 0.21)
     return bake([clay], (_LONG + 0.05, 2 * _HALF, shape.high))
 
 
@@ -97,32 +98,15 @@ def _car_ends(clay: Clay, shape: _Car) -> None:
     for side in (1, -1):
         inner, outer = side * half * 0.46, side * half * 0.86
         indicator = Slot.LEFT if side > 0 else Slot.RIGHT
-        _facing(clay, nose + 0.025, (inner, outer), (lamp - 0.06, lamp + 0.09), Slot.HEAD)
-        _facing(clay, nose + 0.01, (outer, side * half * 0.965), (lamp - 0.06, lamp + 0.09), indicator, depth=0.20)
+        facing(clay, nose + 0.025, (inner, outer), (lamp - 0.06, lamp + 0.09), Slot.HEAD)
+        facing(clay, nose + 0.01, (outer, side * half * 0.965), (lamp - 0.06, lamp + 0.09), indicator, depth=0.20)
         rear = shape.belt - 0.34
-        _facing(clay, tail - 0.025, (inner * 1.2, outer), (rear - 0.07, rear + 0.11), Slot.TAIL, ahead=False)
-        _facing(clay, tail - 0.01, (outer, side * half * 0.975), (rear - 0.07, rear + 0.11), indicator, depth=0.22, ahead=False)
-    _facing(clay, nose, (-half * 0.55, half * 0.55), (0.36, 0.50), Slot.DARK, depth=0.06)
-    _facing(clay, nose + 0.01, (-0.26, 0.26), (0.42, 0.53), Slot.PLATE, depth=0.06)
-    _facing(clay, tail, (-half * 0.80, half * 0.80), (0.27, 0.40), Slot.DARK, depth=0.06, ahead=False)
-    _facing(clay, tail - 0.01, (-0.26, 0.26), (0.52, 0.63), Slot.PLATE, depth=0.06, ahead=False)
-
-
-def _facing(
-    clay: Clay, x: float, across: tuple[float, float], high: tuple[float, float], slot: Slot, *, depth: float = 0.12, ahead: bool = True
-) -> None:
-    """A shallow block set into the nose or the tail."""
-    y0, y1 = min(across), max(across)
-    back = x - depth if ahead else x + depth
-    clay.box((min(x, back), y0, high[0]), (max(x, back), y1, high[1]), slot)
-
-
-def _axles(clay: Clay, places: Sequence[float], aside: float, radius: float, width: float) -> None:
-    """Wheels in dark arches, on both sides of each axle."""
-    for x in places:
-        for side in (1, -1):
-            clay.wheel((x, side * aside, radius + 0.03), radius * 1.17, width + 0.02, rim=0.01)
-            clay.wheel((x, side * (aside + 0.015), radius), radius, width)
+        facing(clay, tail - 0.025, (inner * 1.2, outer), (rear - 0.07, rear + 0.11), Slot.TAIL, ahead=False)
+        facing(clay, tail - 0.01, (outer, side * half * 0.975), (rear - 0.07, rear + 0.11), indicator, depth=0.22, ahead=False)
+    facing(clay, nose, (-half * 0.55, half * 0.55), (0.36, 0.50), Slot.DARK, depth=0.06)
+    facing(clay, nose + 0.01, (-0.26, 0.26), (0.42, 0.53), Slot.PLATE, depth=0.06)
+    facing(clay, tail, (-half * 0.80, half * 0.80), (0.27, 0.40), Slot.DARK, depth=0.06, ahead=False)
+    facing(clay, tail - 0.01, (-0.26, 0.26), (0.52, 0.63), Slot.PLATE, depth=0.06, ahead=False)
 
 
 def _van(*, glazed: bool) -> Mesh:
@@ -139,76 +123,24 @@ def _van(*, glazed: bool) -> Mesh:
         (2.65, 0.80),
         (2.65, 0.40),
     ]
-    _extruded(clay, outline, half, 0.90)
-    front = _slope(outline, 4, 5, half, 0.92)
+    extruded(clay, outline, half, 0.90)
+    front = slope(outline, 4, 5, half, 0.92)
     clay.decal(front, (0.05, 0.95, 0.05, 0.94), Slot.GLASS, 0.02)
     for side in (1, -1):
-        wall = _wall(side, (-2.65, 1.80), (0.95, 2.05), half)
+        side_wall = wall(side, (-2.65, 1.80), (0.95, 2.05), half)
         for u0, u1 in ((0.70, 0.93), *(((0.05, 0.34), (0.38, 0.66)) if glazed else ())):
-            clay.decal(wall, _mirrored(u0, u1, 0.32, 0.88, side), Slot.GLASS, 0.03)
-        clay.decal(_wall(side, (-2.6, 2.55), (0.40, 0.62), half), (0.0, 1.0, 0.0, 1.0), Slot.DARK, 0.02)
+            clay.decal(side_wall, mirrored(u0, u1, 0.32, 0.88, side), Slot.GLASS, 0.03)
+        clay.decal(wall(side, (-2.6, 2.55), (0.40, 0.62), half), (0.0, 1.0, 0.0, 1.0), Slot.DARK, 0.02)
         clay.box((1.42, side * (half + 0.10) - 0.07, 1.32), (1.56, side * (half + 0.10) + 0.07, 1.62), Slot.DARK)
-    _lamps(clay, (2.65, -2.65), half, (0.82, 1.02), (0.95, 1.45))
-    _facing(clay, 2.66, (-half * 0.55, half * 0.55), (0.78, 1.0), Slot.DARK)
-    _facing(clay, 2.67, (-half * 0.92, half * 0.92), (0.40, 0.62), Slot.METAL)
-    _facing(clay, -2.66, (-half * 0.92, half * 0.92), (0.40, 0.58), Slot.DARK, ahead=False)
+    lamps(clay, (2.65, -2.65), half, (0.82, 1.02), (0.95, 1.45))
+    facing(clay, 2.66, (-half * 0.55, half * 0.55), (0.78, 1.0), Slot.DARK)
+    facing(clay, 2.67, (-half * 0.92, half * 0.92), (0.40, 0.62), Slot.METAL)
+    facing(clay, -2.66, (-half * 0.92, half * 0.92), (0.40, 0.58), Slot.DARK, ahead=False)
     for u0, u1 in ((0.08, 0.47), (0.53, 0.92)):
         clay.decal([(-2.65, half, 1.2), (-2.65, -half, 1.2), (-2.65, -half, 2.2), (-2.65, half, 2.2)], (u0, u1, 0.15, 0.85), Slot.GLASS)
-    _plates(clay, 2.68, -2.67)
-    _axles(clay, (1.75, -1.60), half - 0.12, 0.36, 0.23)
+    plates(clay, 2.68, -2.67)
+    axles(clay, (1.75, -1.60), half - 0.12, 0.36, 0.23)
     return bake([clay], (5.34, 2 * half, high))
-
-
-def _extruded(clay: Clay, outline: Sequence[tuple[float, float]], half: float, roof: float) -> None:
-    """A side view (x, z), clockwise seen from the right, given width; what is above two thirds of its height leans in to `roof`."""
-    high = max(z for _, z in outline)
-
-    def reach(z: float) -> float:
-        return half * (1.0 if z < high * 0.55 else 1.0 - (1.0 - roof) * (z - high * 0.55) / (high * 0.45))
-
-    rings = [[(x, -reach(z), z) for x, z in outline], [(x, reach(z), z) for x, z in outline]]
-    clay.loft(rings, [Slot.PAINT])
-    for side, ring in ((-1, rings[0]), (1, rings[1])):
-        middle_x = sum(x for x, _ in outline) / len(outline)
-        middle = (middle_x, side * half, high * 0.45)
-        for k in range(len(ring)):
-            a, b = ring[k], ring[(k + 1) % len(ring)]
-            clay.quad([middle, b, a] if side < 0 else [middle, a, b], Slot.PAINT)
-
-
-def _slope(outline: Sequence[tuple[float, float]], k: int, after: int, half: float, inset: float) -> list[Corner]:
-    """The strip of an extruded skin between two points of its side view, foot first, seen from ahead."""
-    (x1, z1), (x0, z0) = outline[k], outline[after]
-    return [(x0, -half * 0.96, z0), (x0, half * 0.96, z0), (x1, half * inset, z1), (x1, -half * inset, z1)]
-
-
-def _wall(side: int, along: tuple[float, float], high: tuple[float, float], half: float) -> list[Corner]:
-    """A rectangle on one side of a body, from the tail to the nose (right side) or from the nose to the tail (left side)."""
-    (x0, x1), (z0, z1), y = along, high, side * half
-    if side > 0:
-        x0, x1 = x1, x0
-    return [(x0, y, z0), (x1, y, z0), (x1, y, z1), (x0, y, z1)]
-
-
-def _mirrored(u0: float, u1: float, v0: float, v1: float, side: int) -> tuple[float, float, float, float]:
-    """A part given from the tail to the nose, as the wall of this side counts it."""
-    return (1 - u1, 1 - u0, v0, v1) if side > 0 else (u0, u1, v0, v1)
-
-
-def _lamps(clay: Clay, ends: tuple[float, float], half: float, head: tuple[float, float], tail: tuple[float, float]) -> None:
-    nose, rear = ends
-    for side in (1, -1):
-        outer, inner = side * half * 0.97, side * half * 0.62
-        indicator = Slot.LEFT if side > 0 else Slot.RIGHT
-        _facing(clay, nose + 0.02, (inner, outer * 0.93), head, Slot.HEAD)
-        _facing(clay, nose + 0.02, (outer * 0.93, outer), head, indicator)
-        _facing(clay, rear - 0.02, (outer * 0.84, outer), tail, Slot.TAIL, ahead=False)
-        _facing(clay, rear - 0.03, (outer * 0.84, outer), (tail[0] - 0.14, tail[0]), indicator, ahead=False)
-
-
-def _plates(clay: Clay, nose: float, tail: float) -> None:
-    _facing(clay, nose + 0.01, (-0.26, 0.26), (0.48, 0.60), Slot.PLATE, depth=0.05)
-    _facing(clay, tail - 0.01, (-0.26, 0.26), (0.60, 0.72), Slot.PLATE, depth=0.05, ahead=False)
 
 
 def _bus(*, two_tone: bool) -> Mesh:
@@ -223,26 +155,26 @@ def _bus(*, two_tone: bool) -> Mesh:
         (long, 1.1),
         (long - 0.05, 0.35),
     ]
-    _extruded(clay, outline, half, 0.97)
+    extruded(clay, outline, half, 0.97)
     for side in (1, -1):
-        wall = _wall(side, (-long, long), (0.35, high), half)
+        side_wall = wall(side, (-long, long), (0.35, high), half)
         lower = Slot.SECOND if two_tone else Slot.PAINT
-        clay.decal(wall, (0.0, 1.0, 0.02, 0.235), lower, 0.015)
-        clay.decal(wall, (0.0, 1.0, 0.0, 0.06), Slot.DARK, 0.02)
-        clay.decal(wall, _mirrored(0.015, 0.985, 0.335, 0.80, side), Slot.DARK, 0.02)
+        clay.decal(side_wall, (0.0, 1.0, 0.02, 0.235), lower, 0.015)
+        clay.decal(side_wall, (0.0, 1.0, 0.0, 0.06), Slot.DARK, 0.02)
+        clay.decal(side_wall, mirrored(0.015, 0.985, 0.335, 0.80, side), Slot.DARK, 0.02)
         doors = ((0.90, 0.975), (0.52, 0.615)) if side < 0 else ()
         for k in range(8):
             u0, u1 = 0.03 + k * 0.118, 0.03 + k * 0.118 + 0.107
             if not any(u0 < door[1] and u1 > door[0] for door in doors):
-                clay.decal(wall, _mirrored(u0, u1, 0.37, 0.77, side), Slot.GLASS, 0.035)
+                clay.decal(side_wall, mirrored(u0, u1, 0.37, 0.77, side), Slot.GLASS, 0.035)
         for u0, u1 in doors:
-            clay.decal(wall, (u0, u1, 0.05, 0.80), Slot.DARK, 0.03)
+            clay.decal(side_wall, (u0, u1, 0.05, 0.80), Slot.DARK, 0.03)
             middle = (u0 + u1) / 2
             for part in ((u0 + 0.006, middle - 0.003), (middle + 0.003, u1 - 0.006)):
-                clay.decal(wall, (*part, 0.08, 0.77), Slot.GLASS, 0.045)
+                clay.decal(side_wall, (*part, 0.08, 0.77), Slot.GLASS, 0.045)
     _bus_ends(clay, half, high, long, two_tone=two_tone)
     clay.box((-3.8, -0.75, high - 0.02), (-1.2, 0.75, high + 0.18), Slot.METAL, taper=0.9)
-    _axles(clay, (3.30, -2.90), half - 0.13, 0.48, 0.30)
+    axles(clay, (3.30, -2.90), half - 0.13, 0.48, 0.30)
     return bake([clay], (2 * long, 2 * half, high + 0.18))
 
 
@@ -256,77 +188,13 @@ def _bus_ends(clay: Clay, half: float, high: float, long: float, *, two_tone: bo
     clay.decal(rear, (0.0, 1.0, 0.0, 0.24), Slot.SECOND if two_tone else Slot.PAINT, 0.02)
     clay.decal(rear, (0.08, 0.92, 0.56, 0.88), Slot.GLASS, 0.03)
     clay.decal(rear, (0.25, 0.75, 0.28, 0.50), Slot.DARK, 0.03)
-    _lamps(clay, (long + 0.03, -long - 0.02), half, (0.62, 0.86), (0.75, 1.25))
-    _facing(clay, long + 0.04, (-half * 0.95, half * 0.95), (0.33, 0.52), Slot.DARK)
-    _plates(clay, long + 0.05, -long - 0.03)
+    lamps(clay, (long + 0.03, -long - 0.02), half, (0.62, 0.86), (0.75, 1.25))
+    facing(clay, long + 0.04, (-half * 0.95, half * 0.95), (0.33, 0.52), Slot.DARK)
+    plates(clay, long + 0.05, -long - 0.03)
     for side in (1, -1):
         clay.box((long - 0.05, side * (half + 0.02) - 0.12, 2.0), (long + 0.12, side * (half + 0.02) + 0.12, 2.5), Slot.DARK)
-
-
-def _truck(load: str) -> Mesh:
-    clay = Clay()
-    half, long = 1.25, 4.25
-    cab = [(2.20, 0.55), (2.20, 2.45), (2.35, 2.62), (3.85, 2.62), (4.08, 2.40), (4.25, 1.55), (4.25, 0.55)]
-    _extruded(clay, cab, half * 0.96, 0.95)
-    front = _slope(cab, 4, 5, half * 0.96, 0.93)
-    clay.decal(front, (0.04, 0.96, 0.02, 0.92), Slot.GLASS, 0.03)
-    for side in (1, -1):
-        clay.decal(_wall(side, (2.20, 4.25), (0.55, 2.62), half * 0.96), _mirrored(0.28, 0.84, 0.50, 0.84, side), Slot.GLASS, 0.02)
-        clay.box((3.95, side * (half + 0.08) - 0.09, 1.65), (4.10, side * (half + 0.08) + 0.09, 2.2), Slot.DARK)
-    _facing(clay, 4.27, (-half * 0.70, half * 0.70), (0.98, 1.42), Slot.DARK)
-    _facing(clay, 4.29, (-half * 0.95, half * 0.95), (0.45, 0.85), Slot.METAL)
-    clay.box((-long + 0.05, -0.50, 0.62), (2.6, 0.50, 0.95), Slot.DARK, shade=0.6)
-    high = {"box": _box_load, "bed": _bed_load, "tipper": _tipper_load}[load](clay, half, long)
-    _facing(clay, -long + 0.02, (-half * 0.9, half * 0.9), (0.50, 0.66), Slot.METAL, ahead=False)
-    _lamps(clay, (4.29, -long + 0.02), half * 0.96, (0.60, 0.82), (0.68, 0.92))
-    _plates(clay, 4.30, -long)
-    _axles(clay, (3.05, -2.20), half - 0.15, 0.48, 0.30)
-    return bake([clay], (2 * long + 0.04, 2 * half, high))
-
-
-def _box_load(clay: Clay, half: float, long: float) -> float:
-    clay.box((-long, -half, 0.95), (2.05, half, 3.40), Slot.SECOND)
-    for side in (1, -1):
-        wall = _wall(side, (-long, 2.05), (0.95, 3.40), half)
-        clay.decal(wall, (0.0, 1.0, 0.0, 0.05), Slot.METAL)
-        clay.decal(wall, _mirrored(0.16, 0.84, 0.40, 0.72, side), Slot.PAINT)
-        clay.box((-1.3, side * half - side * 0.1 - 0.05, 0.45), (1.9, side * half - side * 0.1 + 0.05, 0.85), Slot.METAL, shade=0.8)
-    rear = [(-long, half, 0.95), (-long, -half, 0.95), (-long, -half, 3.4), (-long, half, 3.4)]
-    for u0, u1 in ((0.03, 0.49), (0.51, 0.97)):
-        clay.decal(rear, (u0, u1, 0.03, 0.97), Slot.METAL)
-    return 3.40
-
-
-def _bed_load(clay: Clay, half: float, long: float) -> float:
-    clay.box((-long, -half, 0.95), (2.05, half, 1.10), Slot.SECOND)
-    for low, high in (
-        ((-long, -half, 1.1), (2.05, -half + 0.06, 1.55)),
-        ((-long, half - 0.06, 1.1), (2.05, half, 1.55)),
-        ((-long, -half, 1.1), (-long + 0.06, half, 1.55)),
-    ):
-        clay.box(low, high, Slot.PAINT)
-    clay.box((1.95, -half, 1.1), (2.07, half, 2.3), Slot.PAINT)
-    for x, long_m, high in ((-3.4, 1.5, 2.0), (-1.6, 1.4, 1.75), (0.2, 1.4, 2.15)):
-        clay.box((x, -0.85, 1.1), (x + long_m, 0.85, high), Slot.METAL if high > 1.9 else Slot.DARK)
-    return 2.62
-
-
-def _tipper_load(clay: Clay, half: float, long: float) -> float:
-    foot = [(-long + 0.3, -half * 0.78, 1.0), (1.85, -half * 0.78, 1.0), (1.85, half * 0.78, 1.0), (-long + 0.3, half * 0.78, 1.0)]
-    top = [(-long, -half, 2.30), (2.0, -half, 2.45), (2.0, half, 2.45), (-long, half, 2.30)]
-    clay.loft([foot, top], [Slot.PAINT], caps=(Slot.DARK, None))
-    for side in (1, -1):
-        for x in (-3.2, -1.6, 0.0, 1.4):
-            clay.box((x, side * half * 0.93 - 0.06, 1.2), (x + 0.12, side * half * 0.93 + 0.06, 2.36), Slot.DARK)
-    heap = [
-        [(x * part - 1.1, y * part, z) for x, y in ((-3.0, -1.15), (3.0, -1.15), (3.0, 1.15), (-3.0, 1.15))]
-        for part, z in ((1.0, 2.2), (0.55, 2.55), (0.1, 2.72))
-    ]
-    clay.loft(heap, [Slot.SECOND], caps=(None, Slot.SECOND))
-    return 2.72
 
 
 CARS: tuple[Callable[[], Mesh], ...] = tuple(partial(_car, shape) for shape in (_HATCH, _SEDAN, _ESTATE, _OFFROAD))
 VANS: tuple[Callable[[], Mesh], ...] = (partial(_van, glazed=False), partial(_van, glazed=True))
 BUSES: tuple[Callable[[], Mesh], ...] = (partial(_bus, two_tone=True), partial(_bus, two_tone=False))
-TRUCKS: tuple[Callable[[], Mesh], ...] = (partial(_truck, "box"), partial(_truck, "box"), partial(_truck, "bed"), partial(_truck, "tipper"))

@@ -68,7 +68,7 @@ class Canvas:
         return np.asarray(grid, np.float32)
 
     def wall(self, quad: NDArray[np.float64], texture: NDArray[np.uint8], glow: NDArray[np.uint8], sun: float) -> None:
-        """A rectangle in space [4, 3] (from its lower left corner, counter-clockwise seen from outside) with a texture, where nothing nearer stands."""
+        """A textured rectangle in space where nothing nearer stands; quad [4, 3] from its lower left corner, counter-clockwise seen from outside."""
         import cv2
 
         places, depths = self.places(quad)

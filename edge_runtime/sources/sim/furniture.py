@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ def crown_of(at: Point, seed: int) -> list[tuple[float, float, float, float]]:
     """The clumps of leaves of a tree: x, y, z of their middles and their radius, metres; low ones first."""
     draw = Random(seed)
     size = 0.85 + 0.35 * draw.random()
-    clumps = []
+    clumps: list[tuple[float, float, float, float]] = []
     while len(clumps) < 46:
         x, y, z = (2 * draw.random() - 1 for _ in range(3))
         if 0.25 < x * x + y * y + z * z < 1.0:
@@ -45,7 +46,7 @@ def plant(canvas: Canvas, at: Point, seed: int, towards_sun: Sequence[float]) ->
     if (depths < 1.0).any():
         return
     light = np.array(towards_sun)
-    images = (canvas.albedo, canvas.glow, canvas.sun, canvas.depth)
+    images: tuple[NDArray[Any], ...] = (canvas.albedo, canvas.glow, canvas.sun, canvas.depth)
     part = _around(canvas, places, depths)
     before = [image[part].copy() for image in images]
     canvas.depth[part] = 0
@@ -57,8 +58,8 @@ def plant(canvas: Canvas, at: Point, seed: int, towards_sun: Sequence[float]) ->
             turn_x, turn_y = draw.random() * 2 - 1, draw.random() * 2 - 1
             dx, dy = (0.0, 0.0) if leaf == 0 else (turn_x * clump[3] * 0.8, turn_y * clump[3] * 0.8)
             bright = max(0.74 + 0.30 * facing - 0.16 * dy / clump[3] + 0.24 * (draw.random() - 0.5) * (leaf > 0), 0.3)
-            center = tuple(int(round((place + off * per_m - 0.5) * 16)) for place, off in zip(places[k].tolist(), (dx, dy), strict=True))
-            size = max(int(round(clump[3] * (1.0 if leaf == 0 else 0.34) * per_m * 16)), 8)
+            center = tuple(round((place + off * per_m - 0.5) * 16) for place, off in zip(places[k].tolist(), (dx, dy), strict=True))
+            size = max((round(clump[3] * (1.0 if leaf == 0 else 0.34) * per_m * 16)), 8)
             color = tuple(float(min(255, round(level * bright))) for level in base)
             sun = round(255 * max(0.0, min(1.0, 0.45 + 0.45 * facing)))
             for image, value in zip(images, (color, (0, 0, 0), sun, float(1.0 / float(depths[k]))), strict=True):

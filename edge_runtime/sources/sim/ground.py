@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,13 +121,13 @@ def _wear(canvas: Canvas, kinds: NDArray[np.uint8], draw: np.random.Generator) -
     canvas.albedo[top:] = np.clip(shaded, 0, 255).astype(np.uint8)
 
 
-def _texels(x: NDArray[np.float32], y: NDArray[np.float32], per_m: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _texels(x: NDArray[Any], y: NDArray[Any], per_m: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return np.mod(x * np.float32(per_m), _TILE).astype(np.float32), np.mod(y * np.float32(per_m), _TILE).astype(np.float32)
 
 
-def _from_joint(x: NDArray[np.float32], step: float) -> NDArray[np.float32]:
+def _from_joint(x: NDArray[Any], step: float) -> NDArray[Any]:
     part = np.mod(x, np.float32(step))
-    return np.minimum(part, np.float32(step) - part)
+    return np.asarray(np.minimum(part, np.float32(step) - part))
 
 
 def _tile(draw: np.random.Generator, blur: int) -> NDArray[np.uint8]:
@@ -138,6 +139,6 @@ def _tile(draw: np.random.Generator, blur: int) -> NDArray[np.uint8]:
         for _ in range(2):
             wide = cv2.copyMakeBorder(raw, blur, blur, blur, blur, cv2.BORDER_WRAP)
             raw = cv2.blur(wide, (blur, blur))[blur:-blur, blur:-blur]
-        stretched = (raw.astype(np.int32) - int(round(float(raw.mean())))) * (blur * 4 // 5) + 128
+        stretched = (raw.astype(np.int32) - round(float(raw.mean()))) * (blur * 4 // 5) + 128
         raw = np.clip(stretched, 0, 255).astype(np.uint8)
     return np.ascontiguousarray(raw)

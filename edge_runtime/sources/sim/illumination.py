@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ def illuminate(canvas: Canvas, scene: Scene, weather: Weather, draw: np.random.G
     shown = np.empty_like(canvas.albedo)
     for c in range(3):
         sideways = 0.62 * weather.sky[c] + 0.38 * weather.bounce[c] + 0.10 * weather.sky[c]
-        light = np.where(stands, np.float32(sideways), np.float32(weather.sky[c]))
+        light: NDArray[Any] = np.where(stands, np.float32(sideways), np.float32(weather.sky[c]))
         light += canvas.sun * np.float32(weather.sun[c] / 255.0)
         if lamps is not None:
             light += lamps * np.float32(LAMP_LIGHT[c])

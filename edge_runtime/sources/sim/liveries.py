@@ -85,8 +85,10 @@ def furniture() -> NDArray[np.float32]:
 
 
 def palette_of(user: RoadUser, heads: float, blinks: bool) -> NDArray[np.float32]:
-    """[S, 4] blue, green, red and own light of each slot, with its lamps as they burn: `heads` is how bright lamps are in this weather, `blinks` whether
-    indicators that are set are lit at this moment."""
+    """[S, 4] blue, green, red and own light of each slot, with its lamps as they burn.
+
+    `heads` is how bright lamps are in this weather; `blinks` says whether indicators that are set are lit at this moment.
+    """
     palette = _livery(user.kind, user.style).copy()
     if user.kind != "bicycle":
         palette[Slot.HEAD] = (236, 246, 250, max(0.25, min(1.0, heads * 1.4)))

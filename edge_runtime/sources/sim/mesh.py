@@ -60,7 +60,8 @@ class Mesh(NamedTuple):
     def pose(self, travelled_m: float) -> NDArray[np.float64]:
         """[V, 3] the corners after so many metres."""
         count = len(self.poses)
-        return self.poses[int(travelled_m / self.cycle_m * count) % count] if count > 1 else self.poses[0]
+        pose: NDArray[np.float64] = self.poses[int(travelled_m / self.cycle_m * count) % count]
+        return pose
 
 
 class Clay:

@@ -22,7 +22,7 @@ from edge_runtime.sources.sim.scenery import backdrop
 from edge_runtime.sources.sim.sensor import Sensor
 from edge_runtime.sources.sim.signalling import Signalling
 from edge_runtime.sources.sim.stage import Cast, Figure
-from edge_runtime.sources.sim.street import Moment, Point, RoadUser, Scene, View
+from edge_runtime.sources.sim.street import Moment, RoadUser, Scene, View
 from edge_runtime.sources.sim.underfoot import Underfoot
 from edge_runtime.sources.sim.weather import LAMP_LIGHT, WEATHERS
 from edge_runtime.types import Size
@@ -68,7 +68,7 @@ class Painter:
         blinks = round(moment.time_s * 1000) % _BLINK_MS < _BLINK_ON_MS
         users = self._shown(moment.users)
         figures = self._figures(users, blinks)
-        self._underfoot.draw(users, figures, picture, shift)
+        self._underfoot.draw(users, figures, (picture, depth), shift)
         if figures:
             self._cast.show(figures, picture, depth, shift, lights=self._lights(users))
         lamps = self._signalling.lamps(moment.signals)

@@ -30,9 +30,10 @@ class Cast:
     """Draws figures as one camera sees them in one weather."""
 
     def __init__(self, camera: Camera, weather: Weather) -> None:
-        from edge_runtime.kernels import raster
+        from edge_runtime.kernels import raster, shading
 
-        self._kernels = raster
+        self._raster = raster
+        self._shading = shading
         self.darker = 0  # levels that colours stay below their value, for noise to be added
         self.camera = camera
         self._eye_sun = np.array([camera.view.eye, weather.towards_sun], np.float64)
@@ -63,11 +64,11 @@ class Cast:
         slots, shades = np.concatenate([figure.mesh.slots for figure in figures]), np.concatenate([figure.mesh.shades for figure in figures])
         colors = np.empty((len(together.faces), 3), np.uint8)
         palettes = np.ascontiguousarray(np.stack([figure.palette for figure in figures]))
-        self._kernels.color(together.points, self._eye_sun, together.faces, together.bodies, slots, shades, palettes, lights, FINISH, colors)
+        self._shading.color(together.points, self._eye_sun, together.faces, together.bodies, slots, shades, palettes, lights, FINISH, colors)
         if self.darker:
             np.subtract(np.maximum(colors, self.darker), self.darker, out=colors)
         touched = np.zeros((len(figures), 4), np.int64)
-        self._kernels.draw(picture, depth, owner, self._corners(together.points, shift), together.faces, colors, together.bodies, touched)
+        self._raster.draw(picture, depth, owner, self._corners(together.points, shift), together.faces, colors, together.bodies, touched)
         return touched
 
     def outlines(self, figures: Sequence[Figure], touched: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -90,7 +91,7 @@ class Cast:
         flat = together.points.copy()
         flat[:, :2] += flat[:, 2:] * self._fall
         flat[:, 2] = 0.0
-        self._kernels.cast(mask, self._corners(flat, shift), together.faces, together.bodies, lit, round(255 * self._shadow))
+        self._raster.cast(mask, self._corners(flat, shift), together.faces, together.bodies, lit, round(255 * self._shadow))
 
     def _corners(self, points: NDArray[np.float64], shift: Point) -> NDArray[np.float64]:
         places, depths = self.camera.project(points)

@@ -30,8 +30,8 @@ class Underfoot:
         self._lit = lit
         self._mask = np.zeros((camera.size.height, camera.size.width), np.uint8)
 
-    def draw(self, users: Sequence[RoadUser], figures: Sequence[Figure], picture: NDArray[np.uint8], shift: Point) -> None:
-        """Darken and brighten the ground in a picture, in place. Users and their figures go together."""
+    def draw(self, users: Sequence[RoadUser], figures: Sequence[Figure], onto: tuple[NDArray[np.uint8], NDArray[np.float32]], shift: Point) -> None:
+        """Darken and brighten the ground, in place. Users and figures go together; `onto`: a picture, and inverse depths of what stands in it."""
         if not users:
             return
         to_ground = self._to_ground(shift)
@@ -40,11 +40,13 @@ class Underfoot:
         places = np.array([(user.x_m, user.y_m, *user.heading, 0.5 * user.length_m, 0.5 * user.width_m) for user in users])
         places[:, 4:] *= [(0.35, 0.5) if user.kind == "pedestrian" else (0.85, 0.45) if user.width_m < 1.2 else (0.95, 0.92) for user in users]
         self._kernels.contact(self._mask, to_ground, places, self._parts(places, _REACH_M, _REACH_M, shift), _REACH_M, 255 * self._weather.contact)
-        self._kernels.darken(picture, self._mask)
+        self._kernels.darken(onto[0], self._mask, onto[1])
         if self._weather.heads > 0:
-            self._beams(users, to_ground, picture, shift)
+            self._beams(users, to_ground, onto, shift)
 
-    def _beams(self, users: Sequence[RoadUser], to_ground: NDArray[np.float64], picture: NDArray[np.uint8], shift: Point) -> None:
+    def _beams(
+        self, users: Sequence[RoadUser], to_ground: NDArray[np.float64], onto: tuple[NDArray[np.uint8], NDArray[np.float32]], shift: Point
+    ) -> None:
         lamps = []
         for user in users:
             reach = _BEAM_M.get(user.kind)
@@ -58,7 +60,7 @@ class Underfoot:
             middle[:, 5] += 0.22 * table[:, 4]
             middle[:, 4] /= 2
             strength = self._weather.heads**2 * (1.9 if self._weather.lamps >= 1 else 0.45)
-            self._kernels.beam(picture, to_ground, table, self._parts(middle, 0.0, 0.0, shift), _TINT, strength)
+            self._kernels.beam(*onto, to_ground, table, self._parts(middle, 0.0, 0.0, shift), _TINT * strength)
 
     def _to_ground(self, shift: Point) -> NDArray[np.float64]:
         """[3, 3] from a shifted pixel to the ground, homogeneous."""
