@@ -27,6 +27,7 @@ check: setup ## ruff, mypy --strict, layers, docs, wheels for 64-bit Arm
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	cd export && ../.venv/bin/mypy
 	$(PYTHON) -m pytest -q $(wildcard tests/test_layers.py tests/test_project.py tests/test_docs.py)
 	$(PYTHON) tests/environment/arm_wheels.py
 
@@ -45,4 +46,4 @@ test-arm: setup ## on emulated 64-bit Arm: wheels, fast tests, the same footage 
 	@tests/arm/run.sh
 
 clean: ## all that was made here: environments, caches, the Arm root
-	rm -rf .venv .venv-3.* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venv-3.* export/.venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

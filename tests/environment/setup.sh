@@ -5,6 +5,7 @@
 #
 #   .venv          the preferred Python, this package (editable), the dev group; with --demo the package alone, and nothing of what follows
 #   .venv-X.Y      with --all-pythons: every other supported Python that is here, with the test group
+#   export/.venv   with --all-pythons: the tools that train and convert, with TensorFlow, on the first Python that has it
 #   .cache/numba   the kernels compiled before any test starts, so that parallel workers only load them
 #   Debian         the peers that system tests start (broker, RTSP server, FFmpeg): by apt where this is root on Debian
 set -euo pipefail
@@ -22,8 +23,9 @@ exec 9>.cache/setup.lock
 flock 9
 
 make_venv() { # FOLDER PYTHON GROUP ("" for the package alone, for which any environment with a group will do)
-    local folder=$1 python=$2 group=$3 stamp quiet=-q
-    stamp=$(cat pyproject.toml edge_runtime/__init__.py "$here/setup.sh" <(pwd) | sha256sum)
+    local folder=$1 python=$2 group=$3 stamp quiet=-q what=(--editable .)
+    stamp=$(cat pyproject.toml export/pyproject.toml edge_runtime/__init__.py "$here/setup.sh" <(pwd) | sha256sum)
+    [ "$folder" != export/.venv ] || what+=(--editable export)
     [ -n "$group" ] || quiet=""                          # somebody waits for it
     case $([ ! -x "$folder/bin/python" ] || cat "$folder/.stamp" 2>/dev/null || true) in
         "$stamp" | "$stamp${group:- alone}") return ;;
@@ -37,7 +39,7 @@ make_venv() { # FOLDER PYTHON GROUP ("" for the package alone, for which any env
         "$folder/bin/python" -m pip install -q --disable-pip-version-check uv
         uv=$PWD/$folder/bin/uv
     fi
-    "$uv" pip install $quiet --python "$folder/bin/python" --editable . ${group:+--group "$group"}
+    "$uv" pip install $quiet --python "$folder/bin/python" "${what[@]}" ${group:+--group "$group"}
     echo "$stamp$([ -n "$group" ] || echo " alone")" >"$folder/.stamp"
 }
 
@@ -70,6 +72,12 @@ if [ "${1:-}" = --all-pythons ]; then
         [ "$version" != "${main% *}" ] && [ "$python" != - ] || continue
         make_venv ".venv-$version" "$python" test
     done <.cache/pythons.txt
+    trainer=$(awk '$2 != "-" && $1 != "3.10" { print $2; exit }' .cache/pythons.txt)
+    if [ -n "$trainer" ]; then
+        make_venv export/.venv "$trainer" export/pyproject.toml:test
+    else
+        echo "setup: export needs Python 3.11 to 3.13, found none: its tests will not run" >&2
+    fi
 fi
 
 wait "$debian" && status=0 || status=$?

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test on .venv's Python; before that the fast ones on each other supported Python that setup.sh found.
+# Every test on .venv's Python; before that the fast ones on each other supported Python that setup.sh found, and those of export/.
 # Exit status 0 only when all of them passed. The whole run's own closing line comes last.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -24,10 +24,17 @@ while read -r version python; do
         continue
     fi
     echo "== Python $version: fast tests"
-    run ".venv-$version" -p no:cacheprovider -m "not system and not slow and not material" || failed+=("$version")
+    run ".venv-$version" -p no:cacheprovider -m "not system and not slow and not material" || failed+=("Python $version")
 done <.cache/pythons.txt
 
-[ ${#failed[@]} -eq 0 ] || echo "== FAILED on Python ${failed[*]}, see above"
+if [ -x export/.venv/bin/python ]; then
+    echo "== export: training, conversion, parity, bundles"
+    (cd export && .venv/bin/python -m pytest -q </dev/null) || failed+=(export)
+else
+    echo "== export: no Python that has TensorFlow here, not tested"
+fi
+
+[ ${#failed[@]} -eq 0 ] || echo "== FAILED: ${failed[*]}, see above"
 echo "== Python $main: all tests"
-run .venv -m "not slow" --durations 10 || failed+=("$main")
-[ ${#failed[@]} -eq 0 ] || { echo "FAILED on Python: ${failed[*]}" >&2; exit 1; }
+run .venv -m "not slow" --durations 10 || failed+=("Python $main")
+[ ${#failed[@]} -eq 0 ] || { echo "FAILED: ${failed[*]}" >&2; exit 1; }
