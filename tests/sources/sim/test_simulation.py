@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,14 @@ def test_what_happens_does_not_depend_on_which_moments_are_asked_for() -> None:
     for number in range(1, 130):
         often.moment(number / 13)
     assert places(often, 10.0) == places(rarely, 10.0)
+
+
+def test_a_picture_does_not_depend_on_those_before_it() -> None:
+    rough = replace(SMALL, weather="night-rain", shake=None, noise=None)
+    often, once = Simulation(rough), Simulation(rough, truthful=False)
+    for number in range(20):
+        often.shot(number / 10)
+    assert (often.shot(2.0).picture == once.shot(2.0).picture).all()
 
 
 def test_truth_does_not_depend_on_how_often_somebody_looks() -> None:
