@@ -113,6 +113,7 @@ def _add_evaluate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--against", type=Path, action="append", default=[], metavar="DIR|ONNX", help="another one beside it, on the same pictures")
     parser.add_argument("--data", type=Path, metavar="DIR", help="held-out street images (holdout.json)")
     parser.add_argument("--simulated", type=int, default=0, metavar="N", help="N pictures of the simulated street, seeds from 1")
+    parser.add_argument("--simulated-size", type=_size, default=(640, 360), metavar="WxH", help="how large they are (640x360)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there")
     parser.add_argument("--failures", type=Path, metavar="DIR", help="draw the worst misses and false alarms there; pictures are those of --data")
     parser.set_defaults(run=_run("evaluate"))
@@ -132,6 +133,13 @@ def _run(verb: str) -> Callable[[argparse.Namespace], int]:
         return int(getattr(module, verb)(args))
 
     return run
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) % 2 == int(height) % 2 == 0 and int(width) >= 160 and int(height) >= 90):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected even width x height from 160x90, like 1280x720")
+    return int(width), int(height)
 
 
 def _positive(text: str) -> int:

@@ -77,7 +77,7 @@ def evaluate(args: argparse.Namespace) -> int:
         pictures = street_pictures(args.data)
         sources["street"] = shown.progress(pictures, len(pictures), "photographs")
     if args.simulated:
-        sources["simulated"] = shown.progress(simulated(args.simulated, SIMULATED_SIZE), args.simulated, "simulated")
+        sources["simulated"] = shown.progress(simulated(args.simulated, Size(*args.simulated_size)), args.simulated, "simulated")
     report, looked = evaluated(contenders, sources)
     shown.evaluation(report)
     if args.json is not None:
@@ -91,12 +91,16 @@ def evaluate(args: argparse.Namespace) -> int:
 
 def train_street(args: argparse.Namespace) -> int:
     """Follow the recipe."""
-    from edge_export.street.recipe import read_recipe
+    from edge_export.street.recipe import RecipeError, read_recipe
     from edge_export.street.train import Limits, train
 
     limits = Limits(epochs=args.epochs, minutes=args.minutes)
+    try:
+        recipe = read_recipe(args.recipe)
+    except RecipeError as error:
+        raise ExportError(str(error)) from None
     with shown.training() as told:
-        file = train(read_recipe(args.recipe), args.data, args.out, resume=args.resume, seed=args.seed, limits=limits, progress=told)
+        file = train(recipe, args.data, args.out, resume=args.resume, seed=args.seed, limits=limits, progress=told)
     print(file)
     return 0
 

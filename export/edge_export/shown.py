@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -78,9 +79,12 @@ def training() -> Iterator[Callable[[Progress], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.fields[state]}"))
     with Bar(*columns, console=console()) as bar:
         task = bar.add_task("training", total=None, state="")
+        latest: dict[str, float] = {}
 
         def told(each: Progress) -> None:
-            ap50 = "" if each.ap50 is None else f", AP50 {each.ap50:.3f}"
-            bar.update(task, description=each.phase, completed=each.step, total=each.steps, state=f"loss {each.loss:.3f}{ap50}")
+            known = {"loss": each.loss, "AP50": math.nan if each.ap50 is None else each.ap50}
+            latest.update({name: value for name, value in known.items() if not math.isnan(value)})
+            state = ", ".join(f"{name} {value:.3f}" for name, value in latest.items())
+            bar.update(task, description=each.phase, completed=each.step, total=each.steps, state=state)
 
         yield told

@@ -42,3 +42,29 @@ def test_convert_through_the_command_line(keras_file: Path, tmp_path: Path, caps
     assert "exists already" in capsys.readouterr().err
     assert main(["convert", str(tmp_path / "absent.keras"), "--out", str(tmp_path / "x.onnx")]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_train_refuses_a_recipe_that_cannot_be_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('name = "x"\nflavour = "sweet"\n')
+    given = ["train", "street", "--recipe", str(recipe), "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main(given) == 2
+    assert "flavour: unknown key" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("size", ["640", "640x361", "64x36", "ax2"])
+def test_sizes_are_even_and_not_tiny(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["evaluate", "DIR", "--simulated", "1", "--simulated-size", size])
+    assert "like 1280x720" in capsys.readouterr().err
+
+
+def test_training_is_shown_with_its_latest_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    from edge_export.shown import training
+    from edge_export.street.train import Progress
+
+    with training() as told:
+        told(Progress("real", 1, 10, 2.5))
+        told(Progress("real", 2, 10, ap50=0.25))
+    assert "loss 2.500, AP50 0.250" in capsys.readouterr().err
