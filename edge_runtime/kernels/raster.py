@@ -48,6 +48,16 @@ def _row(y: float) -> int:
 
 
 @njit(inline="always")
+def _least(four: NDArray[np.float64]) -> float:
+    return float(min(min(four[0], four[1]), min(four[2], four[3])))
+
+
+@njit(inline="always")
+def _most(four: NDArray[np.float64]) -> float:
+    return float(max(max(four[0], four[1]), max(four[2], four[3])))
+
+
+@njit(inline="always")
 def _area(xs: NDArray[np.float64], ys: NDArray[np.float64]) -> float:
     """Twice the signed area of a quad: negative for those that turn counter-clockwise on a picture whose rows grow downwards."""
     return float((xs[2] - xs[0]) * (ys[3] - ys[1]) - (xs[3] - xs[1]) * (ys[2] - ys[0]))
@@ -112,11 +122,11 @@ def _scan(
             behind |= zs[k] <= 0.0
         if behind or _area(xs, ys) >= 0.0:
             continue
-        first, last = max(_row(float(ys.min())), top * SAMPLES), min(_row(float(ys.max())), bottom * SAMPLES)
+        first, last = max(_row(_least(ys)), top * SAMPLES), min(_row(_most(ys)), bottom * SAMPLES)
         if first >= last:
             continue
         _plane(xs, ys, zs, plane)
-        deepest, closest = zs.min(), zs.max()  # an edge-on plane runs away between the grid's steps
+        deepest, closest = _least(zs), _most(zs)  # an edge-on plane runs away between the grid's steps
         _spans(xs, ys, first, last, low, high)
         for s in range(first, last):
             off = _ACROSS[s & 3] * 0.125
@@ -249,7 +259,7 @@ def cast(
                 behind |= corners[corner, 2] <= 0.0
             if behind or _area(xs, ys) >= 0.0:
                 continue
-            first, last = max(_row(float(ys.min())), top * SAMPLES), min(_row(float(ys.max())), bottom * SAMPLES)
+            first, last = max(_row(_least(ys)), top * SAMPLES), min(_row(_most(ys)), bottom * SAMPLES)
             if first >= last:
                 continue
             _spans(xs, ys, first, last, low, high)

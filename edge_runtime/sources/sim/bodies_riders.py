@@ -127,7 +127,7 @@ def _motorcycle(*, scooter: bool) -> Mesh:
     clay = Clay()
     radius, rear, front = (0.25, -0.62, 0.66) if scooter else (0.32, -0.70, 0.74)
     for x in (rear, front):
-        clay.wheel((x, 0.0, radius), radius, 0.16 if x == rear else 0.13, rim=0.6, sides=14)
+        clay.wheel((x, 0.0, radius), radius, 0.16 if x == rear else 0.13, sides=14)
     (_scooter_body if scooter else _motor_body)(clay, radius, front)
     lean = 0.0 if scooter else 0.13
     hip, neck = (-0.25, 0.0, 0.74), (-0.04 + lean, 0.0, 1.30)

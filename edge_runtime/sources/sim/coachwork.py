@@ -20,8 +20,8 @@ def axles(clay: Clay, places: Sequence[float], aside: float, radius: float, widt
     """Wheels in dark arches, on both sides of each axle."""
     for x in places:
         for side in (1, -1):
-            clay.wheel((x, side * aside, radius + 0.03), radius * 1.17, width + 0.02, rim=0.01)
-            clay.wheel((x, side * (aside + 0.015), radius), radius, width)
+            clay.disc((x, side * (aside + width / 2 + 0.01), radius + 0.03), radius * 1.17, side, Slot.DARK)
+            clay.wheel((x, side * (aside + 0.015), radius), radius, width, outer=side)
 
 
 def extruded(clay: Clay, outline: Sequence[tuple[float, float]], half: float, roof: float) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_OUTLINE = 0.985  # of a body's surface casts its shadow
+_OUTLINE = 0.96  # of a body's surface casts its shadow
 POSES = 24  # of one cycle of a body that moves within itself
 
 Corner = tuple[float, float, float]
@@ -128,15 +128,22 @@ class Clay:
             rings.append([(float(x), float(y), float(z)) for x, y, z in spots])
         self.loft(rings, [slot], caps=(slot, slot))
 
-    def wheel(self, hub: Corner, radius: float, width: float, *, rim: float = 0.62, sides: int = 12) -> None:
-        """A tyre across y, with a rim on both of its sides."""
+    def wheel(self, hub: Corner, radius: float, width: float, *, outer: int = 0, sides: int = 12) -> None:
+        """A tyre across y, with a rim on its outer side (1: left, -1: right) or, outside of any body, on both."""
         x, y, z = hub
         spots = [(x + radius * c, z + radius * s) for c, s in _circle(sides)]
         rings = [[(sx, y + side * width / 2, sz) for sx, sz in spots] for side in (1, -1)]
-        self.loft(rings, [Slot.DARK], caps=(Slot.DARK, Slot.DARK))
+        dark = (Slot.DARK if outer >= 0 else None, Slot.DARK if outer <= 0 else None)
+        self.loft(rings, [Slot.DARK], caps=dark)
         for side in (1, -1):
-            disc = [(x + rim * radius * c, y + side * (width / 2 + 0.008), z + rim * radius * s) for c, s in _circle(8)]
-            self._lid(disc[::-1] if side > 0 else disc, Slot.METAL, 0.9)
+            if outer in (0, side):
+                self.disc((x, y + side * (width / 2 + 0.008), z), 0.62 * radius, side, Slot.METAL, 0.9)
+
+    def disc(self, middle: Corner, radius: float, side: int, slot: Slot, shade: float = 1.0) -> None:
+        """A flat disc that is seen from the left (side 1) or from the right (-1)."""
+        x, y, z = middle
+        ring = [(x + radius * c, y, z + radius * s) for c, s in _circle(8 if radius < 0.35 else 12)]
+        self._lid(ring[::-1] if side > 0 else ring, slot, shade)
 
     def blob(self, middle: Corner, radii: Corner, slot: Slot, *, sides: int = 6) -> None:
         """An ellipsoid of few faces: a head, a helmet."""

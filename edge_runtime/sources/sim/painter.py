@@ -58,6 +58,9 @@ class Painter:
         self._underfoot = Underfoot(self.camera, self._weather, self._cast, self._backdrop.lit)
         self._signalling = Signalling(scene, self.camera, self._weather.lamps)
         self._lamps = lamps_near(scene, self.camera)
+        self._depth = np.empty((size.height, size.width), np.float32)  # of the picture in the making
+        east, north, up = self._weather.towards_sun
+        self._fall = max(1.0, ((east * east + north * north) ** 0.5 / up) if self._weather.shadow > 0 else 0.0)  # of a shadow on a metre of height
         self._glow = Glow(self.camera, self._weather.wet)
 
     def paint(self, moment: Moment) -> NDArray[np.uint8]:
@@ -78,20 +81,26 @@ class Painter:
         self._sensor.expose(picture, moment.time_s)
         return picture
 
+    def shift(self, time_s: float) -> Point:
+        """By how many pixels the picture of that time is moved to the right and down: the camera shakes with its mast."""
+        down, across = self._sensor.shift(time_s)
+        return (across / FINE, down / FINE)
+
     def _copied(self, down: int, across: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """The background, moved by canvas pixels."""
+        """The background, moved by canvas pixels: a copy of the picture, and inverse depths until the next call."""
         height, width = self.camera.size.height, self.camera.size.width
         row, column = MARGIN * FINE - down, MARGIN * FINE - across
         plate = self._backdrop.plates[row % FINE][column % FINE]
         part = np.s_[row // FINE : row // FINE + height, column // FINE : column // FINE + width]
-        return plate.picture[part].copy(), plate.depth[part].copy()
+        np.copyto(self._depth, plate.depth[part])
+        return plate.picture[part].copy(), self._depth
 
     def _shown(self, users: Sequence[RoadUser]) -> list[RoadUser]:
         """Those whose body or shadow may be in the picture, from far to near."""
         if not users:
             return []
         seen = self.camera.seen(np.array([(user.x_m, user.y_m, 1.0) for user in users]))
-        room = np.array([user.length_m + 2 * user.height_m for user in users])
+        room = np.array([0.7 * user.length_m + self._fall * user.height_m for user in users])
         aside = self.camera.size.width / 2 / self.camera.focal_px
         steep = self.camera.size.height / 2 / self.camera.focal_px
         ahead = seen[:, 2] + room

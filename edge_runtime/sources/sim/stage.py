@@ -14,7 +14,7 @@ from edge_runtime.sources.sim.projection import NEAR_M, Camera
 from edge_runtime.sources.sim.street import Point
 from edge_runtime.sources.sim.weather import Weather
 
-_GRID = 256.0  # to a pixel: what corners are rounded to
+_UPRIGHT = np.zeros(3)
 
 
 class Figure(NamedTuple):
@@ -35,12 +35,13 @@ class Cast:
         self._raster = raster
         self._shading = shading
         self.darker = 0  # levels that colours stay below their value, for noise to be added
+        self._unasked = np.zeros((0, 0), np.int32)  # who owns which pixel, where nobody asks
         self.camera = camera
         self._eye_sun = np.array([camera.view.eye, weather.towards_sun], np.float64)
         self.light = np.array([weather.sky, weather.bounce, weather.sun, weather.mirrored], np.float32)
         self._shadow = weather.shadow
         east, north, up = weather.towards_sun
-        self._fall = np.array((-east / up, -north / up))
+        self._fall = np.array((-east / up, -north / up, 1.0))
 
     def show(
         self,
@@ -58,7 +59,9 @@ class Cast:
         """
         together = _Together.of(figures, [figure.mesh.faces for figure in figures])
         if owner is None:
-            owner = np.zeros(depth.shape, np.int32)
+            if self._unasked.shape != depth.shape:
+                self._unasked = np.zeros(depth.shape, np.int32)
+            owner = self._unasked
         if lights is None:
             lights = np.repeat(self.light[None], len(figures), axis=0)
         slots, shades = np.concatenate([figure.mesh.slots for figure in figures]), np.concatenate([figure.mesh.shades for figure in figures])
@@ -68,7 +71,7 @@ class Cast:
         if self.darker:
             np.subtract(np.maximum(colors, self.darker), self.darker, out=colors)
         touched = np.zeros((len(figures), 4), np.int64)
-        self._raster.draw(picture, depth, owner, self._corners(together.points, shift), together.faces, colors, together.bodies, touched)
+        self._raster.draw(picture, depth, owner, self._corners(together.points, shift, _UPRIGHT), together.faces, colors, together.bodies, touched)
         return touched
 
     def outlines(self, figures: Sequence[Figure], touched: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -88,16 +91,14 @@ class Cast:
     def shade(self, figures: Sequence[Figure], mask: NDArray[np.uint8], lit: NDArray[np.uint8], shift: Point) -> None:
         """Raise mask [h, w] to the darkness, of 255, where the sun does not reach the ground because of figures."""
         together = _Together.of(figures, [figure.mesh.outline for figure in figures])
-        flat = together.points.copy()
-        flat[:, :2] += flat[:, 2:] * self._fall
-        flat[:, 2] = 0.0
-        self._raster.cast(mask, self._corners(flat, shift), together.faces, together.bodies, lit, round(255 * self._shadow))
+        self._raster.cast(mask, self._corners(together.points, shift, self._fall), together.faces, together.bodies, lit, round(255 * self._shadow))
 
-    def _corners(self, points: NDArray[np.float64], shift: Point) -> NDArray[np.float64]:
-        places, depths = self.camera.project(points)
+    def _corners(self, points: NDArray[np.float64], shift: Point, fall: NDArray[np.float64]) -> NDArray[np.float64]:
+        camera = self.camera
+        middle = (camera.size.width / 2 + shift[0], camera.size.height / 2 + shift[1])
+        view = np.array([*camera.axes.tolist(), camera.view.eye, (camera.focal_px, *middle)], np.float64)
         corners = np.empty((len(points), 3))
-        corners[:, :2] = np.round((places + shift) * _GRID) / _GRID
-        corners[:, 2] = np.where(depths > NEAR_M, 1.0 / np.maximum(depths, NEAR_M), 0.0)
+        self._shading.project(points, view, fall, NEAR_M, corners)
         return corners
 
 
