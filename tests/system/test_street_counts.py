@@ -1,0 +1,35 @@
+"""The shipped model on the simulated junction: its counts against a truth that is known exactly, on seeds that it was not trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import street_counts
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(("weather", "seed"), [("day", 11), ("dusk", 12), ("night", 13), ("rain", 14)])
+def test_counts_agree_with_truth(weather: str, seed: int, tmp_path: Path) -> None:
+    light = street_counts.Light(weather)
+    light.add(*street_counts.count_stretch(tmp_path / "stretch", f"sim:junction?seed={seed}&weather={weather}&seconds=60", "street-nano", 10), 60)
+    street_counts.tell(light)
+    assert sum(score.true for score in light.groups.values()) >= 30, "a street without traffic proves nothing"
+    assert {group: (score.true, score.counted) for group, score in light.groups.items() if not score.within(street_counts.LIMIT[weather])} == {}
+
+
+@pytest.mark.slow
+def test_counts_agree_with_truth_over_hundreds_of_crossings() -> None:
+    assert street_counts.main([]) == 0
+
+
+def test_pairing_tells_a_miss_and_a_false_count_that_cancel_out() -> None:
+    def crossing(at_s: float, way: str = "forward") -> street_counts.Crossing:
+        return street_counts.Crossing("main-road", way, "vehicles", at_s)
+
+    light = street_counts.Light("day")
+    light.add([crossing(1.0), crossing(5.0), crossing(9.0)], [crossing(1.4), crossing(9.2), crossing(20.0)], 30)
+    score = light.groups["vehicles"]
+    assert (score.true, score.counted, score.missed, score.invented) == (3, 3, 1, 1)
+    assert street_counts.paired([crossing(1.0)], [crossing(1.0, "backward")]) == 0
