@@ -51,14 +51,19 @@ def find_bundle(name_or_path: str | Path, base: Path) -> Path:
     """
     named = Path(name_or_path).expanduser()
     places = [folder / named for folder in search_path(base)] if len(named.parts) == 1 else [base / named]
+    namesakes = []  # folders of that name which are no bundles hide none that lies farther away
     for place in places:
-        if place.is_dir():
+        if (place / MANIFEST).is_file():
             return place
+        if place.is_dir():
+            namesakes.append(place)
         if place.is_file():
             if place.name.endswith(SUFFIXES):
                 return unpacked(place)
             hint = f"wrap it first: edge-runtime models adopt {place} --out FOLDER" if place.suffix == ".onnx" else "expected a folder or a .tar.gz"
             raise BundleError(f"{place}: a file, no bundle: {hint}")
+    if namesakes:
+        return namesakes[0]  # `load_bundle` says what it lacks
     raise BundleError(f"no bundle {str(name_or_path)!r}: looked at {', '.join(str(place) for place in places)}")
 
 

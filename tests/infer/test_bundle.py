@@ -104,6 +104,16 @@ def test_find_prefers_what_is_nearer(folder: Path, tmp_path: Path, monkeypatch: 
         assert find_bundle("tiny", site) == place / "tiny"
 
 
+def test_find_passes_over_a_namesake_that_is_no_bundle(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site"
+    (site / "tiny").mkdir(parents=True)
+    monkeypatch.setenv("EDGE_RUNTIME_MODELS", str(folder.parent))
+    assert find_bundle("tiny", site) == folder
+    monkeypatch.setenv("EDGE_RUNTIME_MODELS", "")
+    with pytest.raises(BundleError, match=r"site/tiny/manifest.toml: cannot be read"):
+        load_bundle(find_bundle("tiny", site))
+
+
 def test_shipped_models_are_found_in_a_checkout_and_in_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "edge_runtime"
     (package / "infer").mkdir(parents=True)
