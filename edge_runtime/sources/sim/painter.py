@@ -22,12 +22,13 @@ from edge_runtime.sources.sim.scenery import backdrop
 from edge_runtime.sources.sim.sensor import Sensor
 from edge_runtime.sources.sim.signalling import Signalling
 from edge_runtime.sources.sim.stage import Cast, Figure
-from edge_runtime.sources.sim.street import Moment, RoadUser, Scene, View
+from edge_runtime.sources.sim.street import Moment, Point, RoadUser, Scene, View
 from edge_runtime.sources.sim.underfoot import Underfoot
 from edge_runtime.sources.sim.weather import LAMP_LIGHT, WEATHERS
 from edge_runtime.types import Size
 
 _BLINK_MS, _BLINK_ON_MS = 700, 400
+_COARSE = 2  # pixels to a pixel of what visibility is counted on
 
 
 class Painter:
@@ -55,6 +56,7 @@ class Painter:
         self._backdrop.darken(self._sensor.middle)
         self._cast = Cast(self.camera, self._weather)
         self._cast.darker = self._sensor.middle
+        self._coarse = Cast(Camera(self.camera.view, Size(-(-size.width // _COARSE), -(-size.height // _COARSE))), self._weather)
         self._underfoot = Underfoot(self.camera, self._weather, self._cast, self._backdrop.lit)
         self._signalling = Signalling(scene, self.camera, self._weather.lamps)
         self._lamps = lamps_near(scene, self.camera)
@@ -65,9 +67,8 @@ class Painter:
 
     def paint(self, moment: Moment) -> NDArray[np.uint8]:
         """The picture of a moment, [h, w, 3], blue, green, red; the caller's own."""
-        down, across = self._sensor.shift(moment.time_s)
-        picture, depth = self._copied(down, across)
-        shift = (across / FINE, down / FINE)
+        shift = self.shift(moment.time_s)
+        picture, depth = self._copied(shift)
         blinks = round(moment.time_s * 1000) % _BLINK_MS < _BLINK_ON_MS
         users = self._shown(moment.users)
         figures = self._figures(users, blinks)
@@ -81,15 +82,15 @@ class Painter:
         self._sensor.expose(picture, moment.time_s)
         return picture
 
-    def shift(self, time_s: float) -> Point:
+    def shift(self, time_s: float) -> tuple[float, float]:
         """By how many pixels the picture of that time is moved to the right and down: the camera shakes with its mast."""
         down, across = self._sensor.shift(time_s)
         return (across / FINE, down / FINE)
 
-    def _copied(self, down: int, across: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """The background, moved by canvas pixels: a copy of the picture, and inverse depths until the next call."""
+    def _copied(self, shift: Point) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The background, moved by whole or half pixels: a copy of the picture, and inverse depths until the next call."""
         height, width = self.camera.size.height, self.camera.size.width
-        row, column = MARGIN * FINE - down, MARGIN * FINE - across
+        row, column = round((MARGIN - shift[1]) * FINE), round((MARGIN - shift[0]) * FINE)
         plate = self._backdrop.plates[row % FINE][column % FINE]
         part = np.s_[row // FINE : row // FINE + height, column // FINE : column // FINE + width]
         np.copyto(self._depth, plate.depth[part])
@@ -140,19 +141,16 @@ class Painter:
         return lamps_of(user, self.camera.view.eye, self._weather.heads, blinks)
 
     def visibility(self, moment: Moment) -> NDArray[np.float64]:
-        """[N] the share of each user's outline within the picture that nothing nearer hides; 0 for who is not in the picture."""
-        height, width = self.camera.size.height, self.camera.size.width
-        users = self._shown(moment.users)
+        """[N] the share of each user's outline within the picture that neither a nearer user nor a pole, a tree or a house hides.
+
+        Counted on a picture half as wide and high, without shaking; 0 for who is not in the picture.
+        """
         shares = np.zeros(len(moment.users))
-        if not users:
-            return shares
-        figures = self._figures(users, False)
-        picture, owner = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.int32)
-        _, depth = self._copied(0, 0)
-        touched = self._cast.show(figures, picture, depth, (0.0, 0.0), owner=owner)
-        own = dict(zip((user.id for user in users), self._cast.outlines(figures, touched).tolist(), strict=True))
-        left = dict(zip(*(part.tolist() for part in np.unique(owner, return_counts=True)), strict=True))
-        for k, user in enumerate(moment.users):
-            if own.get(user.id):
-                shares[k] = min(left.get(user.id, 0) / own[user.id], 1.0)
+        users = self._shown(moment.users)
+        if users:
+            plate = self._backdrop.plates[0][0]
+            depth = np.ascontiguousarray(plate.depth[MARGIN:, MARGIN:][: self.camera.size.height : _COARSE, : self.camera.size.width : _COARSE])
+            found = zip(users, self._coarse.shares(self._figures(users, False), depth).tolist(), strict=True)
+            by_id = {user.id: share for user, share in found}
+            shares[:] = [by_id.get(user.id, 0.0) for user in moment.users]
         return shares

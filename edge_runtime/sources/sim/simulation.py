@@ -95,8 +95,12 @@ class Simulation:
         return Shot(moment, self._painter.paint(moment))
 
     def boxes(self, moment: Moment) -> NDArray[np.float64]:
-        """The true box of each user, (N, 4) as x1, y1, x2, y2 in pixels: all of its body, hidden or outside parts too."""
-        return self.camera.boxes(moment.users)
+        """The true box of each user, (N, 4) as x1, y1, x2, y2 in pixels: all of its body, hidden or outside parts too.
+
+        Where the picture of that moment shows it, with a camera that shakes; who crosses a line is judged by one that stands still.
+        """
+        across, down = self._painter.shift(moment.time_s)
+        return self.camera.boxes(moment.users) + np.array([across, down, across, down])
 
     def visibility(self, moment: Moment) -> NDArray[np.float64]:
         """The share of each user's own outline that the picture shows, (N,): 1 in full view, 0 outside or hidden."""

@@ -83,7 +83,7 @@ class TruthFiles:
     def _tell_news(self) -> None:
         """What the log holds beyond what was written."""
         crossings, stays = self._log.crossings, self._log.stays
-        for each in crossings[self._crossings_told :]:
+        for each in sorted(crossings[self._crossings_told :], key=lambda each: (each.time_s, each.line, each.id)):
             who = {"class": each.label, "time": self._when(each.time_s), "id": each.id, "speed_kmh": each.speed_kmh}
             _write(self._crossings, {"rule": each.line, "dir": each.direction, **who})
         for stay in stays[self._stays_told :]:
