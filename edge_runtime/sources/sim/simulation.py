@@ -100,7 +100,9 @@ class Simulation:
         Where the picture of that moment shows it, with a camera that shakes; who crosses a line is judged by one that stands still.
         """
         across, down = self._painter.shift(moment.time_s)
-        return self.camera.boxes(moment.users) + np.array([across, down, across, down])
+        boxes = self.camera.boxes(moment.users)
+        boxes += (across, down, across, down)
+        return boxes
 
     def visibility(self, moment: Moment) -> NDArray[np.float64]:
         """The share of each user's own outline that the picture shows, (N,): 1 in full view, 0 outside or hidden."""
