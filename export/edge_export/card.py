@@ -23,8 +23,6 @@ from edge_runtime.types import Json
 ABOUT, PARITY, EVALUATION, RECIPE, LOG = "about.toml", "parity.json", "evaluation.json", "recipe.toml", "training.jsonl"
 FAILURES, CURVE, PRECISION, RECALL = "failures.jpg", "training.png", "precision.png", "recall.png"
 
-_COMMAND = "edge-export evaluate {folder} --against yolox_nano_416x416.onnx --data STREETS --simulated 240 --json {folder}/" + EVALUATION
-
 
 def write_card(folder: Path) -> Path:
     """The card and its figures. Raises BundleError for a folder that is no bundle, ExportError when a file in it cannot be read."""
@@ -75,7 +73,7 @@ def _head(bundle: Bundle, anatomy: Anatomy, prose: Prose) -> list[str]:
 
 
 def _numbers(folder: Path, bundle: Bundle, report: Json) -> list[str]:
-    command = _COMMAND.format(folder=f"models/{bundle.manifest.name}")
+    command = _command(bundle, report)
     lines = ["## Accuracy and speed", ""]
     if report is None:
         return [*lines, "Not measured yet. This command does it:", "", "```", command, "```"]
@@ -116,6 +114,16 @@ _REMARKS = {
     "disadvantage here: these rows show what this model makes of known truth, not which one is better on a real street. A rider counts as the "
     "two-wheeler; a person found on one is not counted as false.",
 }
+
+
+def _command(bundle: Bundle, report: Json) -> str:
+    """What measured `report`, or would measure it."""
+    folder = f"models/{bundle.manifest.name}"
+    if report is None:
+        return f"edge-export evaluate {folder} --data STREETS --simulated 240 --json {folder}/{EVALUATION}"
+    against = "".join(f" --against {model['name']}" for model in report["models"][1:])
+    sources = "".join(" --data STREETS" if source == "street" else f" --simulated {count}" for source, count in report["pictures"].items())
+    return f"edge-export evaluate {folder}{against}{sources} --json {folder}/{EVALUATION}"
 
 
 def _failing(bundle: Bundle) -> str:
@@ -180,9 +188,15 @@ def _training(folder: Path) -> list[str]:
     if (folder / LOG).is_file():
         rows = list(_log(folder / LOG))
         plots.training(rows, folder / CURVE)
-        seconds = max((row["seconds"] for row in rows), default=0)
+        seconds = _seconds(rows)
         lines += ["", f"Seed {recipe.get('seed')}, {seconds / 60:.0f} minutes.", "", f"![Loss and AP50 over steps]({CURVE})"]
     return lines
+
+
+def _seconds(rows: Sequence[Json]) -> float:
+    """How long it took; the clock of a training that was resumed begins anew."""
+    taken = [0.0, *(float(row["seconds"]) for row in rows)]
+    return sum(before for before, after in zip(taken, [*taken[1:], 0.0], strict=True) if after < before)
 
 
 def _log(file: Path) -> Iterator[Json]:

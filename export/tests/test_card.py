@@ -47,8 +47,8 @@ def folder(keras_file: Path, about_file: Path, picture_folder: Path, tmp_path: P
         {"seconds": 125, "phase": "real", "step": 1000, "tune": {"real vehicles": {"ap50": 0.5}}},
     ]
     log += [
-        {"seconds": 180, "phase": "fine", "step": 100, "loss": 1.0},
-        {"seconds": 240, "phase": "fine", "step": 200, "tune": {"real vehicles": {"ap50": 0.6}}},
+        {"seconds": 55, "phase": "fine", "step": 100, "loss": 1.0},
+        {"seconds": 115, "phase": "fine", "step": 200, "tune": {"real vehicles": {"ap50": 0.6}}},
     ]
     (out / "training.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log))
     assert main(arguments(keras_file, about_file, picture_folder, out)) == 0
