@@ -121,7 +121,7 @@ def _command(bundle: Bundle, report: Json) -> str:
     folder = f"models/{bundle.manifest.name}"
     if report is None:
         return f"edge-export evaluate {folder} --data STREETS --simulated 240 --json {folder}/{EVALUATION}"
-    against = "".join(f" --against {model['name']}" for model in report["models"][1:])
+    against = "".join(f" --against {model['given']}" for model in report["models"][1:])
     sources = "".join(" --data STREETS" if source == "street" else f" --simulated {count}" for source, count in report["pictures"].items())
     return f"edge-export evaluate {folder}{against}{sources} --json {folder}/{EVALUATION}"
 

@@ -33,6 +33,7 @@ ROUNDS = 40
 class Contender:
     """A bundle that takes part."""
 
+    given: str  # the name of the file or folder
     manifest: Manifest
     size_bytes: int
     parameters: int
@@ -42,6 +43,7 @@ class Contender:
     def as_json(self) -> Json:
         return {
             "name": self.manifest.name,
+            "given": self.given,
             "version": self.manifest.version,
             "model": self.manifest.sha256,
             "bytes": self.size_bytes,
@@ -54,13 +56,13 @@ def contender(path: Path) -> Contender:
     """A bundle, or an .onnx file that is adopted as the runtime adopts it. Raises BundleError when the device would refuse it."""
     if path.suffix == ".onnx":
         with tempfile.TemporaryDirectory(prefix="edge-export-") as scratch:
-            return _opened(load_bundle(adopt(path, Path(scratch) / "bundle")))
-    return _opened(load_bundle(find_bundle(path, Path())))
+            return _opened(path, load_bundle(adopt(path, Path(scratch) / "bundle")))
+    return _opened(path, load_bundle(find_bundle(path, Path())))
 
 
-def _opened(bundle: Bundle) -> Contender:
+def _opened(path: Path, bundle: Bundle) -> Contender:
     data = checked_model(bundle.model_path, bundle.manifest)
-    return Contender(bundle.manifest, len(data), examine(bundle.model_path).parameters, Walk(data, bundle.manifest, FLOOR, CLASSES))
+    return Contender(path.name, bundle.manifest, len(data), examine(bundle.model_path).parameters, Walk(data, bundle.manifest, FLOOR, CLASSES))
 
 
 def evaluate(contenders: Sequence[Contender], sources: Mapping[str, Iterable[Labelled]]) -> tuple[Json, dict[str, list[Looked]]]:
