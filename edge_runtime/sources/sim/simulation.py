@@ -82,6 +82,10 @@ class Simulation:
             self._drawn = Painter(*look, shake=options.shake, noise=options.noise, view=self.camera.view)
         return self._drawn
 
+    def prepare(self) -> None:
+        """Draw once for nobody: what only the first picture costs (the background, kernels) is paid now."""
+        self._painter.paint(self.moment(0.0))
+
     def moment(self, time_s: float) -> Moment:
         """Who is where at `time_s`, without a picture. Truth is complete up to then."""
         while self._truthful and self._ticks * TICK_S <= time_s + _SAME_S:

@@ -75,6 +75,7 @@ class _Street:
 
         lines, zones = self.rules
         self._simulation = Simulation(self._options, lines=lines, zones=zones, truthful=self._asked is not None)
+        self._simulation.prepare()
         self._cadence = Cadence(self._spec.fps)
         self._number = 0
         self._tally.stream_fps = self._options.fps

@@ -41,7 +41,7 @@ class TruthFiles:
     """A context in which the truth of a source is written into `folder`, as the source gives frames. Enter it before the source is opened.
 
     `fps` is what the camera asked for, `rules` its lines and zones (none: those of the scene), `start_wall_ns` the time of its first frame.
-    The reading thread writes; nothing is kept but sums. Raises CannotStart when the folder cannot be made; OSError, in `read`, for a full disk.
+    The reading thread writes; nothing is kept but sums. Raises CannotStart where the folder cannot be made, and when the disk refuses.
     """
 
     def __init__(
@@ -65,20 +65,31 @@ class TruthFiles:
             self._gt, self._crossings, self._zones = (self._opened(name) for name in ("gt.txt", "crossings.jsonl", "zones.jsonl"))
         except OSError as error:
             self._stack.close()
-            raise CannotStart(f"{self._folder}: truth cannot be written here: {error.strerror}: give a folder that takes it") from error
+            raise self._refused(error) from error
         self._source.judge(*self._rules, told=self._take)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        with self._stack:
-            if kind is None and self._frames:
-                self._finish()
+        try:
+            with self._stack:
+                if kind is None and self._frames:
+                    self._finish()
+        except OSError as refused:
+            raise self._refused(refused) from refused
+        if kind is None and self._frames:
+            self._sum_up()
 
     def _take(self, frame: TrueFrame) -> None:
         self._frames += 1
         self._size = frame.size
-        self._gt.writelines(_mot_rows(self._frames, frame))
-        self._tell_news()
+        try:
+            self._gt.writelines(_mot_rows(self._frames, frame))
+            self._tell_news()
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> CannotStart:
+        return CannotStart(f"{self._folder}: truth cannot be written here: {error.strerror}: give a folder that takes it")
 
     def _tell_news(self) -> None:
         """What the log holds beyond what was written."""
@@ -96,18 +107,26 @@ class TruthFiles:
         _write(self._zones, {"rule": stay.zone, "class": stay.label, "id": stay.id, **when})
 
     def _finish(self) -> None:
-        """What is known at the end only."""
+        """Who is still in a zone."""
         for stay in sorted(self._log.staying, key=lambda stay: (stay.enter_s, stay.zone, stay.id)):
             self._write_stay(stay)
+
+    def _sum_up(self) -> None:
+        """What says that the other files are whole: written last, each at one stroke."""
         info = self._source.describe()
         stream_fps = self._fps if info is None or info.fps is None else info.fps
         fps = min(self._fps, stream_fps)
         truth = {"frames": self._frames, "fps": fps, "size": list(self._size), "lines": self._lines(), "how": "exact: the street is simulated"}
-        (self._folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
         sequence = {"name": self._folder.name, "imDir": "img1", "frameRate": f"{fps:g}", "seqLength": self._frames}
         picture = {"imWidth": self._size.width, "imHeight": self._size.height, "imExt": ".jpg"}
         rows = [f"{key}={value}" for key, value in {**sequence, **picture}.items()]
-        (self._folder / "seqinfo.ini").write_text("\n".join(["[Sequence]", *rows, ""]), encoding="utf-8")
+        for name, text in (("seqinfo.ini", "\n".join(["[Sequence]", *rows, ""])), ("truth.json", json.dumps(truth, indent=1) + "\n")):
+            partial = self._folder / f".{name}.partial"
+            try:
+                partial.write_text(text, encoding="utf-8")
+                partial.replace(self._folder / name)
+            except OSError as error:
+                raise self._refused(error) from error
 
     def _lines(self) -> dict[str, Any]:
         """What passed each line, by direction and class."""

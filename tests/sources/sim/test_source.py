@@ -162,6 +162,12 @@ def test_paced_street_is_drawn_when_it_is_due(paced: PacedStreet) -> None:
     paced.interrupt()
 
 
+def test_paced_street_begins_when_it_can_be_seen(paced: PacedStreet) -> None:
+    before_ns = time.monotonic_ns()
+    paced.open()
+    assert time.monotonic_ns() - paced.start_ns < 0.5 * (paced.start_ns - before_ns), "its time begins when everything is built"
+
+
 def test_paced_street_that_is_read_late_leaves_out_what_nobody_waited_for(paced: PacedStreet) -> None:
     paced.open()
     first = take(paced, 1)[0]

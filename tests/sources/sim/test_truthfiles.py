@@ -150,6 +150,21 @@ def test_truth_that_was_broken_off_is_not_taken_for_whole(tmp_path: Path) -> Non
     assert (tmp_path / "gt.txt").read_text().startswith("1,")
 
 
+@pytest.mark.parametrize("name", ["gt.txt", "crossings.jsonl", "zones.jsonl"])
+def test_truth_on_a_full_disk_says_so_and_leaves_no_sums(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).symlink_to("/dev/full")
+    source = make_footage(SourceSpec(name="street", url=f"{URL}&seconds=12", fps=FPS))
+    assert isinstance(source, SimFootage)
+    with pytest.raises(CannotStart, match="truth cannot be written here: No space left"), TruthFiles(tmp_path, source, FPS, ((), ()), 0):
+        source.open()
+        while True:
+            try:
+                source.read(0)
+            except Exhausted:
+                break
+    assert not (tmp_path / "truth.json").exists()
+
+
 def test_truth_where_nothing_can_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     source = make_footage(SourceSpec(name="street", url=URL, fps=FPS))
