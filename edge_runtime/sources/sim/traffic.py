@@ -19,6 +19,7 @@ STEP_S = 0.2  # between decisions
 
 _FIRM_MPS2 = 3.0  # at most, to stop at an amber light or before a zone
 _STAND_M = 0.4  # before a place where it has to stop
+_FORESIGHT_M = 24.0  # beyond where it may have to brake: the longest zone and the longest body
 _GAP_S = 1.0  # between leaving a zone and the arrival of who has priority
 _PATIENCE_S = 8.0  # then it takes its turn among those who have priority
 
@@ -100,7 +101,7 @@ class Traffic:
             chosen = min(chosen, following(breed, free, speed, gap, pace, breed.space_m))
         horizon = vehicle.front_m + speed * speed / 4.0 + speed * 0.6 + 4.0
         stop = self._stop(vehicle, horizon, (vehicle.front_m + gap, pace))
-        if stop is not None:
+        if stop is not None and stop < horizon:
             left = stop - vehicle.front_m
             chosen = min(chosen, following(breed, free, speed, left, 0.0, _STAND_M))
             if speed * speed > 4.0 * left:  # 2 m/s² no longer suffice
@@ -108,8 +109,21 @@ class Traffic:
         vehicle.acceleration = max(chosen, -HARD_MPS2)
         after = max(0.0, speed + max(vehicle.acceleration, 0.0) * STEP_S)
         committed = vehicle.front_m + after * STEP_S + after * after / (2.0 * _FIRM_MPS2) + 0.3
-        vehicle.committed_m = max(vehicle.front_m, committed if stop is None else min(committed, stop))
+        vehicle.committed_m = self._reach(vehicle, committed, stop)
         vehicle.waited_s = vehicle.waited_s + STEP_S if speed < 0.5 else 0.0
+
+    def _reach(self, vehicle: Vehicle, committed: float, stop: float | None) -> float:
+        """As far as it is committed: who enters what has to be kept clear is committed to all that it has to pass to leave it again."""
+        limit = committed + _FORESIGHT_M if stop is None else stop
+        committed = min(committed, limit)
+        tail, until = vehicle.tail_m, 0.0
+        for zone in self._meetings[vehicle.number].zones:
+            if zone.enter_m >= max(committed, min(until, limit)):
+                break
+            committed = max(committed, zone.enter_m + 0.01)
+            if zone.keep_clear and zone.leave_m > tail:
+                until = max(until, zone.leave_m + vehicle.person.length_m + 0.5)
+        return max(vehicle.front_m, committed)
 
     def _leader(self, vehicle: Vehicle, ahead: Vehicle | None) -> tuple[float, float]:
         """The gap to the nearest tail ahead, and how fast it moves."""
@@ -132,20 +146,19 @@ class Traffic:
         return gap, pace
 
     def _stop(self, vehicle: Vehicle, horizon: float, leader: tuple[float, float]) -> float | None:
-        """How far along it has to stop, if it has to within the horizon. `leader`: where the tail ahead is, and its speed."""
+        """How far along it has to stop, if it has to within the horizon or soon after. `leader`: where the tail ahead is, and its speed."""
         route = vehicle.route
         zones = self._meetings[vehicle.number].zones
         if route.signal and vehicle.committed_m <= route.stop_m < horizon and not (self._may_pass(vehicle) and self._emptied(route, zones)):
             return route.stop_m
         tail = vehicle.tail_m
         for index, zone in enumerate(zones):
-            if zone.enter_m >= horizon + 16.0:
+            if zone.enter_m >= horizon + _FORESIGHT_M:
                 break
             if zone.leave_m <= tail or zone.enter_m < vehicle.committed_m:
                 continue
             if _full(vehicle, zone, leader) or self._barred(vehicle, zone):
-                stop = _before(vehicle, zones, index)
-                return stop if stop < horizon else None
+                return _before(vehicle, zones, index)
         return None
 
     def _may_pass(self, vehicle: Vehicle) -> bool:

@@ -13,6 +13,7 @@ second and goes straight in between. Who is stuck also takes more room than the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from random import Random
 
 from edge_runtime.sources.sim.arrivals import exponential
@@ -220,15 +221,25 @@ class Walkers:
     def _step(self, walker: Walker, near: Sequence[Walker], speed: float, aside: float) -> None:
         """Takes the step, or as much of it as keeps its distance from everybody."""
         side = walker.reach(walker.side_m + aside)
-        along = walker.along_m + speed * STEP_S
+        along = walker.along_m + _stride(walker, speed * STEP_S)
         for to_along, to_side in ((along, side), (along, walker.side_m), (walker.along_m, side)):
             x, y = walker.place(to_along, to_side)
             if all(_apart(walker, other, x, y) for other in near):
-                walker.speed_mps = (to_along - walker.along_m) / STEP_S
+                walker.speed_mps = abs(speed) if to_along != walker.along_m else 0.0
                 walker.along_m, walker.side_m, walker.next_x, walker.next_y = to_along, to_side, x, y
                 return
         walker.speed_mps = 0.0
         walker.next_x, walker.next_y = walker.x, walker.y
+
+
+def _stride(walker: Walker, length_m: float) -> float:
+    """How far along the walk a step takes: less than its length on the outer side of a bend."""
+    if length_m <= 0.0:
+        return length_m
+    x, y = walker.place(walker.along_m + length_m, walker.side_m)
+    dx, dy = x - walker.x, y - walker.y
+    went = sqrt(dx * dx + dy * dy)
+    return length_m if went <= length_m else length_m * (length_m / went)
 
 
 def _apart(walker: Walker, other: Walker, x: float, y: float) -> bool:
