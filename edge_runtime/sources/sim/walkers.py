@@ -38,6 +38,7 @@ _GAP_S = 1.2  # before who comes, where there is no light
 _PATIENCE_S = 8.0  # then who has no light steps up to the kerb, and is let over
 _BEFORE_M = 0.7  # from the way of a vehicle: there they stop for it
 _KERBSIDE_M = 3.0  # so near to the kerb its way is waited for on the pavement
+_CROWD = 10  # on their way to one crossing with a light, at most: its corners hold no more
 _NEAR_M = 3.0  # from the kerb: about to cross
 
 
@@ -313,6 +314,12 @@ class _Source:
             friend = born(draw, next_id + 1, "pedestrian")
             comers.append(Walker(_alike(friend, first.pace), self._number, self._walk, side - 0.8, rest_s))
         self._due_s = now_s + exponential(draw, self._mean_s)
+        gates = self._walk.gates
+        crowd = (
+            sum(other.gate == 0 and bool(other.walk.gates) and other.walk.gates[0].signal == gates[0].signal for other in everybody) if gates else 0
+        )
+        if crowd >= _CROWD and gates[0].signal:
+            return next_id  # it is seen from afar that too many wait at the light
         if any((comer.x - other.x) ** 2 + (comer.y - other.y) ** 2 < 1.0 for comer in comers for other in everybody):
             return next_id  # no room: they go another way
         everybody += comers
