@@ -30,7 +30,7 @@ LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names} | 
 
 # Imported where they are first used (constructors, open()), so that --help, `check` and the capture child stay light.
 # The one exception is kernels/: its modules are Numba, and are themselves imported late.
-HEAVY = {"av", "cv2", "motmetrics", "numba", "onnx", "onnxruntime", "paho", "psutil", "rich", "scipy", "tomlkit"}
+HEAVY = {"amqtt", "av", "cv2", "motmetrics", "numba", "onnx", "onnxruntime", "paho", "psutil", "rich", "scipy", "tomlkit"}
 
 # What a pure module has no business with: I/O, threads, logging, clocks, the machine.
 IMPURE = {"io", "logging", "os", "pathlib", "platform", "random", "secrets", "shutil", "signal", "subprocess", "sys", "tempfile", "time"}
