@@ -49,12 +49,12 @@ def _row(y: float) -> int:
 
 @njit(inline="always")
 def _least(four: NDArray[np.float64]) -> float:
-    return float(min(min(four[0], four[1]), min(four[2], four[3])))
+    return float(min(four[0], four[1], four[2], four[3]))
 
 
 @njit(inline="always")
 def _most(four: NDArray[np.float64]) -> float:
-    return float(max(max(four[0], four[1]), max(four[2], four[3])))
+    return float(max(four[0], four[1], four[2], four[3]))
 
 
 @njit(inline="always")

@@ -6,7 +6,6 @@ import numpy as np
 from numba import float32, float64, int32, int64, njit, types, uint8
 from numpy.typing import NDArray
 
-
 _GRID = 256.0  # corners to a pixel: what they are rounded to
 
 

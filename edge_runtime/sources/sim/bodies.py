@@ -25,7 +25,7 @@ from edge_runtime.sources.sim.mesh import Mesh
 from edge_runtime.sources.sim.street import RoadUser
 
 _LEAN = 0.35  # sideways per metre of height at a full lean
-_VARIANTS: Mapping[str, Sequence[Callable[[], Mesh]]] = {
+VARIANTS: Mapping[str, Sequence[Callable[[], Mesh]]] = {
     "car": CARS,
     "van": VANS,
     "bus": BUSES,
@@ -54,12 +54,12 @@ def draw(style: int, what: int, among: int) -> int:
 
 def body_of(user: RoadUser) -> Mesh:
     """The mesh that stands for a user. Raises KeyError for a kind that `LABEL_OF` does not know."""
-    return _body(user.kind, draw(user.style, 0, len(_VARIANTS[user.kind])))
+    return _body(user.kind, draw(user.style, 0, len(VARIANTS[user.kind])))
 
 
 @cache  # bounded: kinds × variants
 def _body(kind: str, variant: int) -> Mesh:
-    return _VARIANTS[kind][variant]()
+    return VARIANTS[kind][variant]()
 
 
 def place(users: Sequence[RoadUser]) -> Placed:

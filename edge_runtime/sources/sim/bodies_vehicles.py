@@ -127,9 +127,9 @@ def _van(*, glazed: bool) -> Mesh:
     front = slope(outline, 4, 5, half, 0.92)
     clay.decal(front, (0.05, 0.95, 0.05, 0.94), Slot.GLASS, 0.02)
     for side in (1, -1):
-        side_wall = wall(side, (-2.65, 1.80), (0.95, 2.05), half)
+        side_wall = wall(side, (-2.65, 1.80), (1.24, 2.05), half, half * 0.92)
         for u0, u1 in ((0.70, 0.93), *(((0.05, 0.34), (0.38, 0.66)) if glazed else ())):
-            clay.decal(side_wall, mirrored(u0, u1, 0.32, 0.88, side), Slot.GLASS, 0.03)
+            clay.decal(side_wall, mirrored(u0, u1, 0.08, 0.84, side), Slot.GLASS, 0.02)
         clay.decal(wall(side, (-2.6, 2.55), (0.40, 0.62), half), (0.0, 1.0, 0.0, 1.0), Slot.DARK, 0.02)
         clay.box((1.42, side * (half + 0.10) - 0.07, 1.32), (1.56, side * (half + 0.10) + 0.07, 1.62), Slot.DARK)
     lamps(clay, (2.65, -2.65), half, (0.82, 1.02), (0.95, 1.45))

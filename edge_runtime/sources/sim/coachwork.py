@@ -47,12 +47,15 @@ def slope(outline: Sequence[tuple[float, float]], k: int, after: int, half: floa
     return [(x0, -half * 0.96, z0), (x0, half * 0.96, z0), (x1, half * inset, z1), (x1, -half * inset, z1)]
 
 
-def wall(side: int, along: tuple[float, float], high: tuple[float, float], half: float) -> list[Corner]:
-    """A rectangle on one side of a body, from the tail to the nose (right side) or from the nose to the tail (left side)."""
-    (x0, x1), (z0, z1), y = along, high, side * half
+def wall(side: int, along: tuple[float, float], high: tuple[float, float], half: float, top: float | None = None) -> list[Corner]:
+    """A rectangle on one side of a body, from the tail to the nose (right side) or from the nose to the tail (left side).
+
+    `half` and `top`: how far from the middle its foot and its top are; upright where `top` is not given.
+    """
+    (x0, x1), (z0, z1), foot, head = along, high, side * half, side * (half if top is None else top)
     if side > 0:
         x0, x1 = x1, x0
-    return [(x0, y, z0), (x1, y, z0), (x1, y, z1), (x0, y, z1)]
+    return [(x0, foot, z0), (x1, foot, z0), (x1, head, z1), (x0, head, z1)]
 
 
 def mirrored(u0: float, u1: float, v0: float, v1: float, side: int) -> tuple[float, float, float, float]:

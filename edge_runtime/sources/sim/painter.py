@@ -154,3 +154,10 @@ class Painter:
             by_id = {user.id: share for user, share in found}
             shares[:] = [by_id.get(user.id, 0.0) for user in moment.users]
         return shares
+
+    def silhouette(self, user: RoadUser) -> NDArray[np.bool_]:
+        """[h, w] the pixels of which a user alone, with nothing before it, covers at least half; without shaking."""
+        depth = np.zeros((self.camera.size.height, self.camera.size.width), np.float32)
+        if self._shown((user,)):
+            self._cast.show(self._figures((user,), False), np.zeros((*depth.shape, 3), np.uint8), depth, (0.0, 0.0))
+        return np.asarray(depth > 0)

@@ -35,7 +35,7 @@ class Cast:
         self._raster = raster
         self._shading = shading
         self.darker = 0  # levels that colours stay below their value, for noise to be added
-        self._unasked = np.zeros((0, 0), np.int32)  # who owns which pixel, where nobody asks
+        self._owner = np.zeros((0, 0), np.int32)  # who is seen in which pixel; nobody asks
         self.camera = camera
         self._eye_sun = np.array([camera.view.eye, weather.towards_sun], np.float64)
         self.light = np.array([weather.sky, weather.bounce, weather.sun, weather.mirrored], np.float32)
@@ -51,17 +51,14 @@ class Cast:
         shift: Point,
         *,
         lights: NDArray[np.float32] | None = None,
-        owner: NDArray[np.int32] | None = None,
-    ) -> NDArray[np.int64]:
-        """Draw figures, given from far to near, `shift` pixels right and down; returns [N, 4] rows and columns that were touched.
+    ) -> None:
+        """Draw figures, given from far to near, `shift` pixels right and down; depth [h, w] is the inverse depth of what stands in the picture.
 
         lights [N, 4, 3]: of the sky, from the ground, of the sun, as mirrored, for each figure; by default those of the weather.
         """
         together = _Together.of(figures, [figure.mesh.faces for figure in figures])
-        if owner is None:
-            if self._unasked.shape != depth.shape:
-                self._unasked = np.zeros(depth.shape, np.int32)
-            owner = self._unasked
+        if self._owner.shape != depth.shape:
+            self._owner = np.zeros(depth.shape, np.int32)
         if lights is None:
             lights = np.repeat(self.light[None], len(figures), axis=0)
         slots, shades = np.concatenate([figure.mesh.slots for figure in figures]), np.concatenate([figure.mesh.shades for figure in figures])
@@ -71,22 +68,28 @@ class Cast:
         if self.darker:
             np.subtract(np.maximum(colors, self.darker), self.darker, out=colors)
         touched = np.zeros((len(figures), 4), np.int64)
-        self._raster.draw(picture, depth, owner, self._corners(together.points, shift, _UPRIGHT), together.faces, colors, together.bodies, touched)
-        return touched
+        self._raster.draw(
+            picture, depth, self._owner, self._corners(together.points, shift, _UPRIGHT), together.faces, colors, together.bodies, touched
+        )
 
-    def outlines(self, figures: Sequence[Figure], touched: NDArray[np.int64]) -> NDArray[np.int64]:
-        """[N] how many pixels of the picture each figure would cover alone; touched [N, 4] as `show` returns."""
-        size = self.camera.size
-        picture, owner = np.zeros((size.height, size.width, 3), np.uint8), np.zeros((size.height, size.width), np.int32)
-        depth = np.zeros((size.height, size.width), np.float32)
-        counts = np.zeros(len(figures), np.int64)
+    def shares(self, figures: Sequence[Figure], depth: NDArray[np.float32]) -> NDArray[np.float64]:
+        """[N] how much of each figure's outline within the picture is seen, before depth [h, w] and behind nearer figures; 0: it has none."""
+        together = _Together.of(figures, [figure.mesh.faces for figure in figures])
+        together.bodies[:, 2] = np.arange(1, len(figures) + 1)
+        corners = self._corners(together.points, (0.0, 0.0), _UPRIGHT)
+        colors, picture = np.zeros((len(together.faces), 3), np.uint8), np.zeros((*depth.shape, 3), np.uint8)
+        touched = np.zeros((len(figures), 4), np.int64)
+        owner, nearest = np.zeros(depth.shape, np.int32), depth.copy()
+        self._raster.draw(picture, nearest, owner, corners, together.faces, colors, together.bodies, touched)
+        seen = np.bincount(owner.reshape(-1), minlength=len(figures) + 1)[1:]
+        alone = np.zeros(len(figures))
+        nearest[:] = 0.0
         for k, (top, bottom, left, right) in enumerate(touched.tolist()):
             if top < bottom:
-                self.show(figures[k : k + 1], picture, depth, (0.0, 0.0), owner=owner)
-                part = np.s_[top:bottom, left:right]
-                counts[k] = np.count_nonzero(depth[part])
-                depth[part] = 0.0
-        return counts
+                self._raster.draw(picture, nearest, owner, corners, together.faces, colors, together.bodies[k : k + 1], touched[k : k + 1])
+                alone[k] = np.count_nonzero(nearest[top:bottom, left:right])
+                nearest[top:bottom, left:right] = 0.0
+        return np.asarray(seen / np.maximum(alone, 1.0))
 
     def shade(self, figures: Sequence[Figure], mask: NDArray[np.uint8], lit: NDArray[np.uint8], shift: Point) -> None:
         """Raise mask [h, w] to the darkness, of 255, where the sun does not reach the ground because of figures."""
