@@ -80,12 +80,10 @@ class View:
     def heading(self) -> list[str]:
         """What this is, and where it can be heard."""
         demo = self._demo
-        if demo.simulated:
-            what = [SIMULATED, f"street     {self.options.street}"]
-        else:
-            what = [f"camera     {demo.camera_shown}", "line       across the middle of the picture; draw your own: --write-config"]
         return [
-            *what,
+            SIMULATED if demo.simulated else "YOUR CAMERA: nobody knows what is true, so only what was counted is shown",
+            f"source     {demo.source_shown}",
+            *([] if self.options.camera is None else ["line       across the middle of the picture; draw your own: --write-config"]),
             f"broker     {demo.broker.url}  (MQTT 3.1.1, only for this machine)",
             f"subscribe  mosquitto_sub -h 127.0.0.1 -p {demo.broker.port} -t 'edge/v1/#' -v",
         ]
@@ -107,7 +105,7 @@ class View:
         sight, compared = summary.sight, summary.sight.comparison
         return {
             "simulated": demo.simulated,
-            "source": self.options.street if demo.simulated else demo.camera_shown,
+            "source": demo.source_shown,
             "broker": demo.broker.url,
             "setup_s": round(self.setup_s, 2),
             "first_count_s": None if sight.first_count_s is None else round(sight.first_count_s, 2),

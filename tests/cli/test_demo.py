@@ -98,6 +98,14 @@ def test_film_that_ends_ends_it(film: Path, tiny_bundle: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.system
+def test_simulated_street_that_is_given_as_a_camera_is_said_to_be_simulated(tiny_bundle: Path) -> None:
+    done = typed("--camera", "sim:footpath?size=320x180", "--model", tiny_bundle, "--frames", "5", "--headless")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("SIMULATED STREET: nothing here was filmed") == 2
+    assert "counted/true" in done.stdout, "and its truth is known by the line that was drawn across it"
+
+
 def test_port_that_is_taken_is_said(film: Path, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

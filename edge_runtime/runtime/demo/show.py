@@ -79,7 +79,7 @@ class Demo:
         self.words: dict[tuple[str, str], str] = {}  # the user's own, for a line's direction
         self.wanted_fps = 0.0
         self.classes: tuple[str, ...] = ()
-        self.camera_shown = ""  # without its login
+        self.source_shown = ""  # without its login
         self._frames = frames
         self._stack = ExitStack()
         self._heard = Heard()
@@ -108,7 +108,7 @@ class Demo:
         camera = config.camera[0]
         self.wanted_fps = camera.fps
         self.classes = camera.classes or ()
-        self.camera_shown = SourceSpec.of(camera).shown
+        self.source_shown = SourceSpec.of(camera).shown
         self._name_rules(camera)
         if self.options.camera is not None:
             _try(camera)
@@ -135,8 +135,8 @@ class Demo:
 
     @property
     def simulated(self) -> bool:
-        """Whether there is truth to compare with."""
-        return self.options.camera is None
+        """Whether nothing that is shown was filmed."""
+        return self.options.camera is None or self.options.camera.lower().startswith("sim:")
 
     def sight(self) -> Sight:
         """What there is to see now."""
