@@ -1,14 +1,16 @@
-"""When and where vehicles come. Gaps are those of a Poisson process; a street that is full makes them wait outside."""
+"""When and where vehicles and people come. Gaps are those of a Poisson process; a street that is full makes them wait outside."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
 
-from edge_runtime.sources.sim.fleet import Person, born
-from edge_runtime.sources.sim.network import Entry, Network, Route
+from edge_runtime.sources.sim.fleet import Person, between, born
+from edge_runtime.sources.sim.network import Entry, Network, Route, Walk
 from edge_runtime.sources.sim.vehicle import Vehicle
+from edge_runtime.sources.sim.walker import Walker
 
+_CROWD = 10  # on their way to one crossing with a light, at most: its corners hold no more
 _LONG = ("bus", "truck")  # they go straight on
 
 
@@ -51,6 +53,46 @@ class Arrivals:
         turns = bool(self._turns) and draw.random() < self._entry.turning and kind not in _LONG
         ways = self._turns if turns or not self._straight else self._straight
         return (born(draw, number, kind), *ways[draw.randrange(len(ways))])
+
+
+class PeopleArrivals:
+    """One walk: who comes next, and when. Some come in twos, side by side."""
+
+    def __init__(self, number: int, walk: Walk, seed: int, density: float) -> None:
+        self._number = number
+        self._walk = walk
+        self._draw = Random(f"{seed}/walk {number}")
+        self._mean_s = 60.0 * 1.2 / (walk.per_minute * density)  # a fifth are twos
+        self._due_s = self._mean_s * self._draw.random()
+
+    def admit(self, everybody: list[Walker], now_s: float, next_id: int) -> int:
+        if now_s < self._due_s:
+            return next_id
+        draw, room = self._draw, self._walk.room_m
+        first = born(draw, next_id, "pedestrian")
+        two = draw.random() < 0.2
+        side = -between(draw, (0.4, room) if not two else (0.35, room - 0.8))
+        rest_s = between(draw, (4.0, 25.0)) if self._walk.rest_m and draw.random() < 0.5 else 0.0
+        comers = [Walker(first, self._number, self._walk, side, rest_s)]
+        if two:
+            friend = born(draw, next_id + 1, "pedestrian")
+            comers.append(Walker(_alike(friend, first.pace), self._number, self._walk, side - 0.8, rest_s))
+        self._due_s = now_s + exponential(draw, self._mean_s)
+        gates = self._walk.gates
+        crowd = (
+            sum(other.gate == 0 and bool(other.walk.gates) and other.walk.gates[0].signal == gates[0].signal for other in everybody) if gates else 0
+        )
+        if crowd >= _CROWD and gates[0].signal:
+            return next_id  # it is seen from afar that too many wait at the light
+        if any((comer.x - other.x) ** 2 + (comer.y - other.y) ** 2 < 1.0 for comer in comers for other in everybody):
+            return next_id  # no room: they go another way
+        everybody += comers
+        return next_id + len(comers)
+
+
+def _alike(person: Person, pace: float) -> Person:
+    """Friends walk at one pace."""
+    return Person(person.id, person.kind, person.length_m, person.width_m, person.height_m, person.style, pace, person.aside)
 
 
 def exponential(draw: Random, mean_s: float) -> float:

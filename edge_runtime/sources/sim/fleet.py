@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
+STEP_S = 0.2
+"""How often everybody decides; in between they go on as they do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Breed:

@@ -11,11 +11,10 @@ from math import sqrt
 
 from edge_runtime.sources.sim.arrivals import Arrivals
 from edge_runtime.sources.sim.conflicts import Meetings, Zone
+from edge_runtime.sources.sim.fleet import STEP_S
 from edge_runtime.sources.sim.network import Network, Route
 from edge_runtime.sources.sim.street import RoadUser
 from edge_runtime.sources.sim.vehicle import HARD_MPS2, Vehicle, following, seen, wished
-
-STEP_S = 0.2  # between decisions
 
 _FIRM_MPS2 = 3.0  # at most, to stop at an amber light or before a zone
 _STAND_M = 0.4  # before a place where it has to stop

@@ -13,90 +13,25 @@ second and goes straight in between. Who is stuck also takes more room than the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
-from random import Random
 
-from edge_runtime.sources.sim.arrivals import exponential
-from edge_runtime.sources.sim.fleet import Person, between, born
-from edge_runtime.sources.sim.network import Crossing, Gate, Network, Walk
+from edge_runtime.sources.sim.arrivals import PeopleArrivals
+from edge_runtime.sources.sim.fleet import STEP_S
+from edge_runtime.sources.sim.network import Crossing, Gate, Network
 from edge_runtime.sources.sim.street import RoadUser
-from edge_runtime.sources.sim.traffic import STEP_S, Pedestrian, Traffic
+from edge_runtime.sources.sim.traffic import Pedestrian, Traffic
+from edge_runtime.sources.sim.walker import SIDESTEP_MPS, STUCK_S, Walker, figure, stride
 
-APART_M = 0.74  # between two middles
-SQUEEZED_M = 0.62  # when stuck: shoulder to shoulder
-_STUCK_S = 1.2
-_STUCK_ROOM_M = 0.7  # beside the walk
 _TRY_S = 2.4  # one side, then the other
-_LEFT_M = -0.25  # as far to the left as they go, unless they are stuck
 _BACK_S = 6.0  # then the younger of two who face each other steps back
 _BACK_MPS = -0.5
 _SIGHT_M = 2.4
 _BESIDE_M = 0.06  # more to the side than apart: who is farther to the side is not in the way
-_SIDESTEP_MPS = 0.6
 _RETURN_MPS = 0.15
 _GAP_S = 1.2  # before who comes, where there is no light
 _PATIENCE_S = 8.0  # then who has no light steps up to the kerb, and is let over
 _BEFORE_M = 0.7  # from the way of a vehicle: there they stop for it
 _KERBSIDE_M = 3.0  # so near to the kerb its way is waited for on the pavement
-_CROWD = 10  # on their way to one crossing with a light, at most: its corners hold no more
 _NEAR_M = 3.0  # from the kerb: about to cross
-
-
-class Walker:
-    """One person on a walk."""
-
-    __slots__ = (
-        "along_m",
-        "gate",
-        "heading",
-        "next_x",
-        "next_y",
-        "number",
-        "person",
-        "prefers_m",
-        "queues",
-        "rest_s",
-        "side_m",
-        "speed_mps",
-        "stand_m",
-        "stuck_s",
-        "waited_s",
-        "walk",
-        "x",
-        "y",
-    )
-
-    def __init__(self, person: Person, number: int, walk: Walk, side_m: float, rest_s: float) -> None:
-        self.person = person
-        self.number = number
-        self.walk = walk
-        self.along_m = 0.0
-        self.side_m = self.prefers_m = side_m  # to the left is positive
-        self.gate = 0  # the next one
-        self.stand_m = 0.5 * person.aside  # before the place where the others stop
-        self.rest_s = rest_s
-        self.speed_mps = 0.0
-        self.queues = False  # at a gate, or behind who does
-        self.stuck_s = 0.0
-        self.waited_s = 0.0  # at a gate
-        self.heading = walk.path.heading(0.0)
-        self.x, self.y = self.next_x, self.next_y = self.place(0.0, side_m)
-
-    @property
-    def apart_m(self) -> float:
-        return APART_M if self.stuck_s < _STUCK_S else SQUEEZED_M
-
-    def reach(self, side_m: float) -> float:
-        """As near to a side as it may go now, without a leap."""
-        room = self.walk.room_m
-        low, high = (-room, _LEFT_M) if self.stuck_s < _STUCK_S else (-room - _STUCK_ROOM_M, room)
-        most = _SIDESTEP_MPS * STEP_S
-        return max(self.side_m - most, min(self.side_m + most, max(low, min(high, side_m))))
-
-    def place(self, along_m: float, side_m: float) -> tuple[float, float]:
-        x, y = self.walk.path.at(along_m)
-        hx, hy = self.walk.path.heading(along_m)
-        return x - hy * side_m, y + hx * side_m
 
 
 class Walkers:
@@ -105,7 +40,7 @@ class Walkers:
     def __init__(self, network: Network, seed: int, density: float) -> None:
         self._crossings = network.crossings
         self._all: list[Walker] = []
-        self._sources = [_Source(number, walk, seed, density) for number, walk in enumerate(network.walks)]
+        self._sources = [PeopleArrivals(number, walk, seed, density) for number, walk in enumerate(network.walks)]
         self._colors: Mapping[str, str] = {}
 
     def __len__(self) -> int:
@@ -154,7 +89,7 @@ class Walkers:
 
     def users(self, dt: float) -> list[RoadUser]:
         """Everybody, `dt` after the last decision."""
-        return [_seen(walker, dt) for walker in self._all]
+        return [figure(walker, dt) for walker in self._all]
 
     # -- deciding -----------------------------------------------------------------------------------------------------------
 
@@ -183,9 +118,9 @@ class Walkers:
                 blocked = -1.0 if side > 0.0 else 1.0
                 walker.queues = walker.queues or (other.queues and along > 0.4 and gap < 1.0)
         if blocked:
-            if walker.stuck_s > _STUCK_S and int(walker.stuck_s / _TRY_S) % 2:
+            if walker.stuck_s > STUCK_S and int(walker.stuck_s / _TRY_S) % 2:
                 blocked = -blocked
-            return speed, blocked * _SIDESTEP_MPS * STEP_S
+            return speed, blocked * SIDESTEP_MPS * STEP_S
         back = walker.prefers_m - walker.side_m
         most = _RETURN_MPS * STEP_S
         return speed, max(-most, min(most, back))
@@ -222,7 +157,7 @@ class Walkers:
     def _step(self, walker: Walker, near: Sequence[Walker], speed: float, aside: float) -> None:
         """Takes the step, or as much of it as keeps its distance from everybody."""
         side = walker.reach(walker.side_m + aside)
-        along = walker.along_m + _stride(walker, speed * STEP_S)
+        along = walker.along_m + stride(walker, speed * STEP_S)
         for to_along, to_side in ((along, side), (along, walker.side_m), (walker.along_m, side)):
             x, y = walker.place(to_along, to_side)
             if all(_apart(walker, other, x, y) for other in near):
@@ -231,16 +166,6 @@ class Walkers:
                 return
         walker.speed_mps = 0.0
         walker.next_x, walker.next_y = walker.x, walker.y
-
-
-def _stride(walker: Walker, length_m: float) -> float:
-    """How far along the walk a step takes: less than its length on the outer side of a bend."""
-    if length_m <= 0.0:
-        return length_m
-    x, y = walker.place(walker.along_m + length_m, walker.side_m)
-    dx, dy = x - walker.x, y - walker.y
-    went = sqrt(dx * dx + dy * dy)
-    return length_m if went <= length_m else length_m * (length_m / went)
 
 
 def _apart(walker: Walker, other: Walker, x: float, y: float) -> bool:
@@ -272,60 +197,3 @@ def _gap(walker: Walker, crossing: Crossing, arrivals: Sequence[tuple[float, flo
         if away + room > 0.0 and seconds < (away + room) / walker.person.pace + _GAP_S:
             return False
     return True
-
-
-def _seen(walker: Walker, dt: float) -> RoadUser:
-    person, part = walker.person, dt / STEP_S
-    return RoadUser(
-        person.id,
-        person.kind,
-        walker.x + part * (walker.next_x - walker.x),
-        walker.y + part * (walker.next_y - walker.y),
-        walker.heading,
-        walker.speed_mps,
-        person.length_m,
-        person.width_m,
-        person.height_m,
-        person.style,
-        walker.along_m - walker.speed_mps * (STEP_S - dt),
-    )
-
-
-class _Source:
-    """One walk: who comes next, and when. Some come in twos, side by side."""
-
-    def __init__(self, number: int, walk: Walk, seed: int, density: float) -> None:
-        self._number = number
-        self._walk = walk
-        self._draw = Random(f"{seed}/walk {number}")
-        self._mean_s = 60.0 * 1.2 / (walk.per_minute * density)  # a fifth are twos
-        self._due_s = self._mean_s * self._draw.random()
-
-    def admit(self, everybody: list[Walker], now_s: float, next_id: int) -> int:
-        if now_s < self._due_s:
-            return next_id
-        draw, room = self._draw, self._walk.room_m
-        first = born(draw, next_id, "pedestrian")
-        two = draw.random() < 0.2
-        side = -between(draw, (0.4, room) if not two else (0.35, room - 0.8))
-        rest_s = between(draw, (4.0, 25.0)) if self._walk.rest_m and draw.random() < 0.5 else 0.0
-        comers = [Walker(first, self._number, self._walk, side, rest_s)]
-        if two:
-            friend = born(draw, next_id + 1, "pedestrian")
-            comers.append(Walker(_alike(friend, first.pace), self._number, self._walk, side - 0.8, rest_s))
-        self._due_s = now_s + exponential(draw, self._mean_s)
-        gates = self._walk.gates
-        crowd = (
-            sum(other.gate == 0 and bool(other.walk.gates) and other.walk.gates[0].signal == gates[0].signal for other in everybody) if gates else 0
-        )
-        if crowd >= _CROWD and gates[0].signal:
-            return next_id  # it is seen from afar that too many wait at the light
-        if any((comer.x - other.x) ** 2 + (comer.y - other.y) ** 2 < 1.0 for comer in comers for other in everybody):
-            return next_id  # no room: they go another way
-        everybody += comers
-        return next_id + len(comers)
-
-
-def _alike(person: Person, pace: float) -> Person:
-    """Friends walk at one pace."""
-    return Person(person.id, person.kind, person.length_m, person.width_m, person.height_m, person.style, pace, person.aside)

@@ -11,8 +11,9 @@ from functools import cache
 
 from edge_runtime.sources.sim import footpath_ways, junction_ways, road_ways
 from edge_runtime.sources.sim.conflicts import Meetings, meetings
+from edge_runtime.sources.sim.fleet import STEP_S
 from edge_runtime.sources.sim.street import Moment, Scene
-from edge_runtime.sources.sim.traffic import STEP_S, Traffic
+from edge_runtime.sources.sim.traffic import Traffic
 from edge_runtime.sources.sim.walkers import Walkers
 
 TICK_S = 0.05
