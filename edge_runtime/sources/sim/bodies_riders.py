@@ -59,7 +59,7 @@ def _thin_wheel(clay: Clay, x: float, turn: float) -> None:
     for k in range(sides):  # the tread
         (c0, s0), (c1, s1) = spots[k], spots[(k + 1) % sides]
         clay.quad(
-            [(x + _WHEEL * c, y, _WHEEL + _WHEEL * s) for c, s, y in ((c0, s0, 0.022), (c0, s0, -0.022), (c1, s1, -0.022), (c1, s1, 0.022))],
+            [(x + _WHEEL * c, y, _WHEEL + _WHEEL * s) for c, s, y in ((c0, s0, -0.022), (c0, s0, 0.022), (c1, s1, 0.022), (c1, s1, -0.022))],
             Slot.DARK,
         )
     for k in range(3):
