@@ -73,8 +73,7 @@ class Painter:
         users = self._shown(moment.users)
         figures = self._figures(users, blinks)
         self._underfoot.draw(users, figures, (picture, depth), shift)
-        if figures:
-            self._cast.show(figures, picture, depth, shift, lights=self._lights(users))
+        self._cast.show(figures, picture, depth, shift, lights=self._lights(users) if users else None)
         lamps = self._signalling.lamps(moment.signals)
         for user in users:
             lamps += self._burning(user, blinks)

@@ -56,6 +56,8 @@ class Cast:
 
         lights [N, 4, 3]: of the sky, from the ground, of the sun, as mirrored, for each figure; by default those of the weather.
         """
+        if not figures:
+            return
         together = _Together.of(figures, [figure.mesh.faces for figure in figures])
         if self._owner.shape != depth.shape:
             self._owner = np.zeros(depth.shape, np.int32)

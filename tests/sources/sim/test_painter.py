@@ -176,3 +176,23 @@ def test_visibility_of_overlapping_users_agrees_with_their_silhouettes() -> None
 def test_weather_that_is_not_known_raises() -> None:
     with pytest.raises(KeyError):
         Painter(PLAIN, SMALL, "snow")
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        View((0.0, 0.0, 6.0), 10.0, 5.0, 90.0),
+        View((12.0, 20.0, 5.0), 0.0, 10.0, 70.0),  # within a house
+        View((0.0, 0.0, 30.0), 0.0, 89.9, 60.0),  # straight down
+        View((0.0, -5.0, 3.0), 180.0, 0.0, 100.0),
+        View((0.0, 200.0, 3.0), 0.0, 0.0, 60.0),  # away from everything
+    ],
+)
+def test_any_view_can_be_painted(view: View) -> None:
+    around = tuple(replace(one, x_m=one.x_m + view.eye[0], y_m=one.y_m + view.eye[1] - 18) for one in crowd())
+    for scene in SCENES.values():
+        painter = Painter(scene, Size(162, 92), "night-rain", view=view)
+        moment = Moment(0.0, around, {})
+        assert painter.paint(moment).shape == (92, 162, 3)
+        shares = painter.visibility(moment)
+        assert ((shares >= 0) & (shares <= 1)).all()
