@@ -32,6 +32,7 @@ class Canvas:
         self.width, self.height = (size.width + 2 * MARGIN) * FINE, (size.height + 2 * MARGIN) * FINE
         self.albedo = np.zeros((self.height, self.width, 3), np.uint8)
         self.glow = np.zeros((self.height, self.width, 3), np.uint8)
+        self._rays: dict[int, NDArray[np.float32]] = {}  # by step
         self.kinds = np.zeros((self.height, self.width), np.uint8)
         self.sun = np.zeros((self.height, self.width), np.uint8)
         self.depth = np.zeros((self.height, self.width), np.float32)
@@ -61,11 +62,14 @@ class Canvas:
 
     def rays(self, step: int) -> NDArray[np.float32]:
         """[H/step, W/step, 3] what to go per metre of depth, seen from the middle of each block of `step` canvas pixels."""
+        if step in self._rays:
+            return self._rays[step]
         xs = ((np.arange(self.width // step) + 0.5) * step / FINE - MARGIN - self.camera.size.width / 2) / self.camera.focal_px
         ys = ((np.arange(self.height // step) + 0.5) * step / FINE - MARGIN - self.camera.size.height / 2) / self.camera.focal_px
         right, down, ahead = self.camera.axes.astype(np.float32)
         grid = xs.astype(np.float32)[None, :, None] * right + ys.astype(np.float32)[:, None, None] * down + ahead
-        return np.asarray(grid, np.float32)
+        self._rays[step] = np.asarray(grid, np.float32)
+        return self._rays[step]
 
     def wall(self, quad: NDArray[np.float64], texture: NDArray[np.uint8], glow: NDArray[np.uint8], sun: float) -> None:
         """A textured rectangle in space where nothing nearer stands; quad [4, 3] from its lower left corner, counter-clockwise seen from outside."""

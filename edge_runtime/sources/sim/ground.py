@@ -122,12 +122,14 @@ def _wear(canvas: Canvas, kinds: NDArray[np.uint8], draw: np.random.Generator) -
 
 
 def _texels(x: NDArray[Any], y: NDArray[Any], per_m: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    return np.mod(x * np.float32(per_m), _TILE).astype(np.float32), np.mod(y * np.float32(per_m), _TILE).astype(np.float32)
+    across, down = x * np.float32(per_m / _TILE), y * np.float32(per_m / _TILE)
+    return (across - np.floor(across)) * np.float32(_TILE), (down - np.floor(down)) * np.float32(_TILE)
 
 
 def _from_joint(x: NDArray[Any], step: float) -> NDArray[Any]:
-    part = np.mod(x, np.float32(step))
-    return np.asarray(np.minimum(part, np.float32(step) - part))
+    part = x * np.float32(1.0 / step)
+    part -= np.floor(part)
+    return np.asarray(np.minimum(part, np.float32(1.0) - part) * np.float32(step))
 
 
 def _tile(draw: np.random.Generator, blur: int) -> NDArray[np.uint8]:

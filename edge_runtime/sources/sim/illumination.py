@@ -46,7 +46,8 @@ def illuminate(canvas: Canvas, scene: Scene, weather: Weather, draw: np.random.G
     lamps = _lamps(canvas, scene, inverse) * np.float32(weather.lamps) if weather.lamps > 0 else None
     far = 1.0 / np.maximum(inverse, np.float32(1e-4))
     haze = far / (far + np.float32(weather.haze_m))
-    sky = _sky(canvas, weather, draw)
+    above = int(np.flatnonzero(empty.any(axis=1)).max(initial=-1)) + 1  # rows that show any sky
+    sky = _sky(canvas, weather, draw, above)
     shown = np.empty_like(canvas.albedo)
     for c in range(3):
         sideways = 0.62 * weather.sky[c] + 0.38 * weather.bounce[c] + 0.10 * weather.sky[c]
@@ -57,7 +58,7 @@ def illuminate(canvas: Canvas, scene: Scene, weather: Weather, draw: np.random.G
         level = canvas.albedo[:, :, c] * light
         level += canvas.glow[:, :, c] * np.float32(0.35 + 0.65 * (1.0 - min(weather.sky[2], 1.0)))
         level += (np.float32(weather.horizon[c]) - level) * haze
-        level = np.where(empty, sky[:, :, c], level)
+        level[:above] = np.where(empty[:above], sky[:, :, c], level[:above])
         shown[:, :, c] = np.clip(level + 0.5, 0, 255).astype(np.uint8)
     if weather.wet > 0:
         _mirror(canvas, shown, ~stands & ~empty, weather.wet)
@@ -75,18 +76,18 @@ def _lamps(canvas: Canvas, scene: Scene, inverse: NDArray[np.float32]) -> NDArra
     return np.asarray(cv2.resize(light, (canvas.width, canvas.height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _sky(canvas: Canvas, weather: Weather, draw: np.random.Generator) -> NDArray[np.float32]:
-    """From the zenith's colour to the horizon's, with soft clouds."""
+def _sky(canvas: Canvas, weather: Weather, draw: np.random.Generator, rows: int) -> NDArray[np.float32]:
+    """The uppermost rows: from the zenith's colour to the horizon's, with soft clouds."""
     import cv2
 
-    up = np.clip(canvas.rays(1)[:, :, 2], 0.0, 0.5) * 2.0
+    up = np.clip(canvas.rays(1)[:rows, :, 2], 0.0, 0.5) * 2.0
     part = np.sqrt(up)[:, :, None]
     sky = np.array(weather.horizon, np.float32) * (1 - part) + np.array(weather.zenith, np.float32) * part
-    if weather.clouds > 0:
-        cloud = np.zeros((canvas.height, canvas.width), np.float32)
+    if weather.clouds > 0 and rows > 0:
+        cloud = np.zeros((rows, canvas.width), np.float32)
         for cells, strength in ((5, 0.55), (11, 0.30), (27, 0.15)):
             small = draw.integers(0, 256, (cells * 2, cells), np.uint8)
-            cloud += strength * cv2.resize(small, (canvas.width, canvas.height), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+            cloud += strength * cv2.resize(small, (canvas.width, canvas.height), interpolation=cv2.INTER_CUBIC)[:rows].astype(np.float32)
         share = np.clip((cloud - 118.0) / 70.0, 0.0, 1.0)[:, :, None] * np.float32(weather.clouds * 0.75)
         bright = np.minimum(np.array(weather.horizon, np.float32) * 1.06, 250.0)
         sky = sky * (1 - share) + bright * share
