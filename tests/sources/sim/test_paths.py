@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_a_bend_is_as_long_as_its_arc_and_turns_evenly() -> None:
     path = Path(((-20.0, -10.0), *arc((0.0, 0.0), 10.0, -90.0, 0.0, 16), (10.0, 20.0)))
     assert path.length_m == pytest.approx(40.0 + math.pi * 5, abs=0.6)
     turns = [path.heading(along / 4) for along in range(int(path.length_m) * 4)]
-    cosines = [a[0] * b[0] + a[1] * b[1] for a, b in zip(turns, turns[1:], strict=False)]
+    cosines = [a[0] * b[0] + a[1] * b[1] for a, b in pairwise(turns)]
     assert min(cosines) > 0.998, "never more than four degrees within a quarter of a metre"
     assert all(math.hypot(*turn) == pytest.approx(1.0, abs=1e-12) for turn in turns)
 
@@ -35,7 +36,7 @@ def test_a_bend_is_as_long_as_its_arc_and_turns_evenly() -> None:
 def test_steps_along_a_way_have_their_length_on_the_ground() -> None:
     path = Path(rounded(((0.0, 0.0), (20.0, 0.0), (20.0, 20.0), (0.0, 25.0)), 4.0))
     places = [path.at(along / 2) for along in range(int(path.length_m * 2))]
-    steps = [math.dist(a, b) for a, b in zip(places, places[1:], strict=False)]
+    steps = [math.dist(a, b) for a, b in pairwise(places)]
     assert max(steps) < 0.51
     assert min(steps) > 0.45, "a chord of a bend is a little shorter than its arc"
 
