@@ -1,6 +1,6 @@
 """The same simulated street on two machines: the same truth, and pictures that nobody could tell apart.
 
-    street.py draw FOLDER FRAMES --out NAME    FOLDER/NAME/: pictures.npy [n, h, w, 3], and the street's truth as files
+    street.py draw FOLDER FRAMES --out NAME    FOLDER/NAME/street/: pictures.npy [n, h, w, 3], and the street's truth as files
     street.py compare FOLDER                   here against inside; exit 1 where they differ
 
 Truth must be equal to the letter, but for visibility, which is counted in drawn pixels. Pixels may differ by one level, one in a thousand by more:
@@ -29,10 +29,10 @@ def main() -> int:
     step.add_argument("folder", type=Path)
     step.add_argument("frames", type=int)
     step.add_argument("--out", required=True)
-    step.set_defaults(run=lambda args: draw(args.folder / args.out, args.frames))
+    step.set_defaults(run=lambda args: draw(args.folder / args.out / "street", args.frames))
     step = steps.add_parser("compare")
     step.add_argument("folder", type=Path)
-    step.set_defaults(run=lambda args: compare(args.folder / "here", args.folder / "inside"))
+    step.set_defaults(run=lambda args: compare(args.folder / "here" / "street", args.folder / "inside" / "street"))
     args = parser.parse_args()
     return int(args.run(args))
 
@@ -53,7 +53,7 @@ def draw(folder: Path, frames: int) -> int:
             assert frame is not None
             pictures.append(frame.planes[0])
     np.save(folder / "pictures.npy", np.stack(pictures))
-    print(f"{folder.name}: {len(pictures)} pictures drawn")
+    print(f"{folder.parent.name}: {len(pictures)} pictures drawn")
     return 0
 
 
