@@ -10,7 +10,7 @@ from edge_runtime.sources.sim.network import Entry, Network, Route, Walk
 from edge_runtime.sources.sim.vehicle import Vehicle
 from edge_runtime.sources.sim.walker import Walker
 
-_CROWD = 10  # on their way to one crossing with a light, at most: its corners hold no more
+_CROWD = 10  # on their way to one crossing, at most: its corners hold no more
 _LONG = ("bus", "truck")  # they go straight on
 
 
@@ -80,10 +80,12 @@ class PeopleArrivals:
         self._due_s = now_s + exponential(draw, self._mean_s)
         gates = self._walk.gates
         crowd = (
-            sum(other.gate == 0 and bool(other.walk.gates) and other.walk.gates[0].signal == gates[0].signal for other in everybody) if gates else 0
+            sum(other.gate == 0 and bool(other.walk.gates) and other.walk.gates[0].crossing == gates[0].crossing for other in everybody)
+            if gates
+            else 0
         )
-        if crowd >= _CROWD and gates[0].signal:
-            return next_id  # it is seen from afar that too many wait at the light
+        if crowd >= _CROWD:
+            return next_id  # it is seen from afar that too many wait
         if any((comer.x - other.x) ** 2 + (comer.y - other.y) ** 2 < 1.0 for comer in comers for other in everybody):
             return next_id  # no room: they go another way
         everybody += comers

@@ -50,7 +50,7 @@ class Walker:
         self.stand_m = 0.5 * person.aside  # before the place where the others stop
         self.rest_s = rest_s
         self.speed_mps = 0.0
-        self.queues = False  # at a gate, or behind who does
+        self.queues = 0  # its place in a queue at a gate, from 1; 0: it does not queue
         self.stuck_s = 0.0
         self.waited_s = 0.0  # at a gate
         self.heading = walk.path.heading(0.0)

@@ -29,6 +29,7 @@ _BESIDE_M = 0.06  # more to the side than apart: who is farther to the side is n
 _RETURN_MPS = 0.15
 _GAP_S = 1.2  # before who comes, where there is no light
 _PATIENCE_S = 8.0  # then who has no light steps up to the kerb, and is let over
+_QUEUE = 12  # as long as queues are; people who block each other in a ring would be one without an end
 _BEFORE_M = 0.7  # from the way of a vehicle: there they stop for it
 _KERBSIDE_M = 3.0  # so near to the kerb its way is waited for on the pavement
 _NEAR_M = 3.0  # from the kerb: about to cross
@@ -73,7 +74,7 @@ class Walkers:
             speed, aside = self._wish(walker, near)
             free = self._free(walker, held, traffic)
             self._step(walker, near, speed if free else 0.0, aside)
-            walker.queues = walker.queues or not free
+            walker.queues = walker.queues if free else 1
             stuck = walker.speed_mps < 0.15 and not walker.queues
             walker.stuck_s = walker.stuck_s + STEP_S if stuck else max(0.0, walker.stuck_s - STEP_S * 0.5)
 
@@ -98,7 +99,7 @@ class Walkers:
         speed, apart = walker.person.pace, walker.apart_m
         hx, hy = walker.heading
         blocked = 0.0
-        walker.queues = False
+        walker.queues = 0
         for other in near:
             dx, dy = other.x - walker.x, other.y - walker.y
             ahead, side = dx * hx + dy * hy, dy * hx - dx * hy
@@ -116,7 +117,8 @@ class Walkers:
                     speed = _BACK_MPS
             elif pace < walker.person.pace - 0.15 and blocked == 0.0:
                 blocked = -1.0 if side > 0.0 else 1.0
-                walker.queues = walker.queues or (other.queues and along > 0.4 and gap < 1.0)
+                if along > 0.4 and gap < 1.0 and 0 < other.queues < _QUEUE:
+                    walker.queues = other.queues + 1
         if blocked:
             if walker.stuck_s > STUCK_S and int(walker.stuck_s / _TRY_S) % 2:
                 blocked = -blocked
