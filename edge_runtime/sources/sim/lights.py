@@ -14,6 +14,7 @@ from edge_runtime.sources.sim.street import Point, RoadUser
 Color = tuple[float, float, float]  # blue, green, red
 
 WHITE, RED, AMBER = (205.0, 235.0, 255.0), (40.0, 36.0, 255.0), (20.0, 150.0, 255.0)
+_KEPT = 192  # sprites
 _SPRITE = 64  # pixels of the largest glow
 
 
@@ -67,7 +68,7 @@ class Glow:
         apart = steps[:, None] ** 2 + steps[None, :] ** 2
         soft = np.clip(1.0 - apart, 0.0, 1.0)
         self._disc = (soft * soft * soft * 0.55 + np.clip(1.0 - apart * 9.0, 0.0, 1.0) ** 2 * 0.9).clip(0, 1).astype(np.float32)
-        self._halos: dict[tuple[int, Color, int], NDArray[np.uint8]] = {}  # bounded: sizes × colours × 16 strengths
+        self._halos: dict[tuple[int, Color, int], NDArray[np.uint8]] = {}  # the latest `_KEPT`, by size, colour and strength
         self._smears: dict[tuple[int, Color, int], NDArray[np.uint8]] = {}
 
     def add(self, lamps: Sequence[Lamp], picture: NDArray[np.uint8], depth: NDArray[np.float32], shift: Point) -> None:
@@ -94,6 +95,7 @@ class Glow:
 
         key = (size, color, level)
         if key not in self._halos:
+            _make_room(self._halos)
             disc = cv2.resize(self._disc, (size, size), interpolation=cv2.INTER_AREA if size < _SPRITE else cv2.INTER_LINEAR)
             self._halos[key] = np.round(disc[:, :, None] * np.array(color, np.float32) * (level / 15)).astype(np.uint8)
         return self._halos[key]
@@ -103,6 +105,7 @@ class Glow:
 
         key = (size, color, level)
         if key not in self._smears:
+            _make_room(self._smears)
             disc = cv2.resize(self._disc, (max(size // 2, 3), size * 3), interpolation=cv2.INTER_LINEAR)
             self._smears[key] = np.round(disc[:, :, None] * np.array(color, np.float32) * (level / 15 * 0.6 * self._wet)).astype(np.uint8)
         return self._smears[key]
@@ -117,3 +120,9 @@ class Glow:
         if y0 < y1 and x0 < x1:
             part = picture[y0:y1, x0:x1]
             picture[y0:y1, x0:x1] = cv2.add(part, sprite[y0 - top : y1 - top, x0 - left : x1 - left])
+
+
+def _make_room(sprites: dict[tuple[int, Color, int], NDArray[np.uint8]]) -> None:
+    """Forget the oldest sprite when there are as many as may be kept."""
+    if len(sprites) >= _KEPT:
+        del sprites[next(iter(sprites))]
