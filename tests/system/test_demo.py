@@ -148,9 +148,9 @@ def test_terminal_shows_a_table_that_fits(tmp_path: Path, columns: int) -> None:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     command = [sys.executable, "-W", "error", "-m", "edge_runtime", "demo", "--seconds", "600"]
     shown = bytearray()
-    with subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm", "TMPDIR": str(tmp_path)}
-    ) as process:
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}  # xdist has its own terminal
+    environment |= {"TERM": "xterm", "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
         reader = threading.Thread(target=_read_all, args=(ours, shown), daemon=True)
         reader.start()
