@@ -87,7 +87,7 @@ class Segment:
         middle = (anchors(xyxy, "center") - self._first) @ self._normal
         columns = (away @ self._normal, away @ self._tangent / self.length_px, across, beside, middle - across / 2, middle + across / 2)
         rows = np.stack(columns, axis=1).tolist()
-        return [Place(at, *row, (x1, y1, x2, y2)) for row, (x1, y1, x2, y2) in zip(rows, xyxy.tolist(), strict=True)]
+        return [Place._make((at, *row, (x1, y1, x2, y2))) for row, (x1, y1, x2, y2) in zip(rows, xyxy.tolist(), strict=True)]
 
 
 @dataclass(slots=True)
