@@ -1,12 +1,12 @@
 """Variation: the same few pictures, never twice alike. All of it follows from the generator that is passed in.
 
-    single                          mosaic
-    ┌──────────────────┐           ┌──────┬───────────┐
-    │   ┌──────────┐   │           │  a   │     b     │    each a random part of a picture, at a random scale,
-    │   │ zoomed,  │   │           ├──────┼───────────┤    mirrored or not; where they meet is random too
-    │   │ shifted  │   │           │  c   │     d     │
-    │   └──────────┘114│           │      │           │
-    └──────────────────┘           └──────┴───────────┘
+single                          mosaic
+┌──────────────────┐           ┌──────┬───────────┐
+│   ┌──────────┐   │           │  a   │     b     │    each a random part of a picture, at a random scale,
+│   │ zoomed,  │   │           ├──────┼───────────┤    mirrored or not; where they meet is random too
+│   │ shifted  │   │           │  c   │     d     │
+│   └──────────┘114│           │      │           │
+└──────────────────┘           └──────┴───────────┘
 """
 
 from __future__ import annotations
@@ -128,11 +128,10 @@ def _light(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Pic
         kernel = (reach, reach) if rng.random() < 0.5 else (reach, 1)
         picture = cv2.blur(picture, kernel)
     if rng.random() < how.p_noise:
-        grain = rng.integers(-1000, 1000, (64, 1024), np.int16).ravel()
-        grain = np.resize(grain * (rng.uniform(2, 14) / 1000), picture.size).reshape(picture.shape)
-        picture = np.clip(picture + np.roll(grain, int(rng.integers(0, 997))), 0, 255).astype(np.uint8)
+        picture = _noise(picture, rng)
     if rng.random() < how.p_jpeg:
-        picture = cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 85))])[1], cv2.IMREAD_COLOR)
+        packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 85))])[1]
+        picture = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
     if rng.random() < how.p_cutout:
         height, width = picture.shape[:2]
         for _ in range(int(rng.integers(1, 4))):
@@ -140,6 +139,13 @@ def _light(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Pic
             x, y = int(rng.integers(0, width - wide)), int(rng.integers(0, height - high))
             picture[y : y + high, x : x + wide] = rng.integers(0, 255, 3)
     return picture
+
+
+def _noise(picture: Picture, rng: np.random.Generator) -> Picture:
+    """A sensor's grain, one tile of it over and over: drawing it anew for every pixel would cost more than all the rest."""
+    tile = rng.integers(-1000, 1000, 65_536, np.int16) * (rng.uniform(2, 14) / 1000)
+    grain = np.roll(np.resize(tile, picture.size), int(rng.integers(0, 997))).reshape(picture.shape)
+    return np.clip(picture + grain, 0, 255).astype(np.uint8)
 
 
 def _colors(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:

@@ -105,11 +105,11 @@ def merge(image: StreetImage, agreed: NDArray[np.float32], kinds: NDArray[np.int
 def mount(boxes: NDArray[np.float32], labels: NDArray[np.int8]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
     """Riders become part of their two-wheeler: its box grows around its rider, the rider's own box is ignored.
 
-        ┌────┐            ┌──────┐     A person rides the two-wheeler of which the box covers most of it, when its own feet
-        │ () │            │  ()  │     reach into that box and its middle is above the middle of the two-wheeler.
-      ┌─┼─/\\─┼─┐   ─►   │  /\\  │
-      │ └────┘ │          │O----O│
-      └────────┘          └──────┘
+      ┌────┐            ┌──────┐     A person rides the two-wheeler of which the box covers most of it, when its own feet
+      │ () │            │  ()  │     reach into that box and its middle is above the middle of the two-wheeler.
+    ┌─┼─/\\─┼─┐   ─►   │  /\\  │
+    │ └────┘ │          │O----O│
+    └────────┘          └──────┘
     """
     boxes, labels = boxes.copy(), labels.copy()
     persons, wheels = np.flatnonzero(labels == PERSON), np.flatnonzero(np.isin(labels, TWO_WHEELERS))

@@ -91,7 +91,9 @@ class Learner:
     def save(self, path: Path) -> None:
         """Everything that `restore` needs, written whole or not at all."""
         scratch = path.with_name(f".part.{path.name}")
-        kept = {f"{name}{index}": np.asarray(variable) for name, variables in self._state().items() for index, variable in enumerate(variables)}
+        kept: dict[str, Any] = {
+            f"{name}{index}": np.asarray(variable) for name, variables in self._state().items() for index, variable in enumerate(variables)
+        }
         np.savez(scratch, at=np.array([self.seed, self.phase, self.step]), age=np.asarray(self._age), **kept)
         scratch.replace(path)
 

@@ -3,7 +3,7 @@
     OUT/scenes/1000-00.jpg …   world 1000, its first picture
     OUT/scenes/labels.json     the exact truth of each, written world by world: an interrupted rendering goes on where it stopped
 
-An object of which less than `least_visibility` is to be seen is ignored. One world in twelve is for tuning.
+An object of which less than `least_visibility` is to be seen is ignored. One world in thirteen is for tuning.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from edge_export.street.data import IGNORED, Labelled, read_labels, write_labels
 from edge_export.street.recipe import LABELS, Simulation
 
 QUALITY = 92  # of the JPEG files
+TUNE_EVERY = 13  # worlds: no multiple of the number of scenes or weathers, so that all of them are among those for tuning
 OWN_VIEW = 0.4  # share of worlds that are seen from the scene's own camera
 LEAST_SIDE = 3.0  # px
 
@@ -47,7 +48,7 @@ def _world(plan: Simulation, number: int, folder: Path) -> list[Labelled]:
         name = f"{seed}-{index:02}.jpg"
         cv2.imwrite(str(folder / name), shot.picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         boxes, labels = truth_of(street.boxes(shot.moment), street.visibility(shot.moment), [user.label for user in shot.moment.users], plan)
-        pictures.append(Labelled(name, "tune" if number % 12 == 11 else "train", boxes, labels))
+        pictures.append(Labelled(name, "tune" if number % TUNE_EVERY == TUNE_EVERY - 1 else "train", boxes, labels))
     return pictures
 
 

@@ -100,7 +100,7 @@ class NanoDet:
 
     def look(self, picture: NDArray[np.uint8]) -> Raw:
         canvas, scale, (left, top) = _fitted(picture, 416, 0, centred=True)
-        tensor = ((canvas - np.float32(self.MEAN)) / np.float32(self.STD)).transpose(2, 0, 1)[None].astype(np.float32)
+        tensor = ((canvas - np.array(self.MEAN)) / np.array(self.STD)).transpose(2, 0, 1)[None].astype(np.float32)
         outputs = [np.asarray(each)[0] for each in self._session.run(None, {self._session.get_inputs()[0].name: tensor})]
         found, scores = [], []
         for stride in (8, 16, 32):

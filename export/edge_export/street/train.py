@@ -1,10 +1,10 @@
 """Training, from labels to averaged weights, in phases; it can be stopped at any step and resumed.
 
-    OUT/labels.json       what people and teachers say about the street images           (made once)
-    OUT/scenes/           simulated pictures, and labels.json with their truth           (made once)
-    OUT/checkpoint.npz    weights, averaged weights, optimiser, phase, step              (at each validation)
-    OUT/training.jsonl    one line each hundred steps and each validation
-    OUT/street-nano.keras the averaged weights, as last validated
+OUT/labels.json       what people and teachers say about the street images           (made once)
+OUT/scenes/           simulated pictures, and labels.json with their truth           (made once)
+OUT/checkpoint.npz    weights, averaged weights, optimiser, phase, step              (at each validation)
+OUT/training.jsonl    one line each hundred steps and each validation
+OUT/street-nano.keras the averaged weights, as last validated
 """
 
 from __future__ import annotations
@@ -113,9 +113,7 @@ class _Pools:
 class _Course:
     """The phases, one after another."""
 
-    def __init__(
-        self, recipe: Recipe, learner: Learner, pools: _Pools, out: Path, limits: Limits, progress: Callable[[Progress], None]
-    ) -> None:
+    def __init__(self, recipe: Recipe, learner: Learner, pools: _Pools, out: Path, limits: Limits, progress: Callable[[Progress], None]) -> None:
         self._recipe = recipe
         self._learner = learner
         self._pools = pools

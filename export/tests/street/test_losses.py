@@ -95,7 +95,7 @@ def test_loss_of_truth_is_far_below_that_of_a_wrong_label_a_wrong_box_or_a_false
     right = float(loss(rows, boxes, labels, none))
     assert right < 0.2
     assert float(loss(rows, *batch(TWO, [2, 4]), none)) > right + 2
-    assert float(loss(rows, *batch(TWO + [6, 0, 6, 0], [2, 5]), none)) > right + 1
+    assert float(loss(rows, *batch(TWO + np.float32([6, 0, 6, 0]), [2, 5]), none)) > right + 1
     alarm = rows.copy()
     alarm[0, np.flatnonzero(match < 0)[:10], 4] = 6.0
     assert float(loss(alarm, boxes, labels, none)) > right + 1
