@@ -72,7 +72,11 @@ def search_path(base: Path) -> list[Path]:
     the folders in EDGE_RUNTIME_MODELS, and the models that came with the package.
     """
     named = [Path(folder).expanduser() for folder in os.environ.get(SEARCH_PATH, "").split(os.pathsep) if folder]
-    return list(dict.fromkeys([base, base / "models", *named, shipped_models()]))
+    places = [base, base / "models", *named, shipped_models()]
+    nearest: dict[Path, Path] = {}
+    for place in places:
+        nearest.setdefault(place.resolve(), place)  # one folder may be named twice
+    return list(nearest.values())
 
 
 def shipped_models() -> Path:

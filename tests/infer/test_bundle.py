@@ -99,6 +99,7 @@ def test_find_prefers_what_is_nearer(folder: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("EDGE_RUNTIME_MODELS", f"{near}{os.pathsep}{far}")
     monkeypatch.setattr("edge_runtime.infer.bundle.shipped_models", lambda: shipped)
     assert search_path(site) == [site, site / "models", near, far, shipped]
+    assert search_path(near / ".." / "near")[2:] == [far, shipped], "each folder once"
     for place in reversed(search_path(site)):
         shutil.copytree(folder, place / "tiny")
         assert find_bundle("tiny", site) == place / "tiny"
