@@ -200,11 +200,12 @@ def test_load_tells_everything_at_once_in_the_order_of_the_file(tmp_path: Path, 
         ('"drop_oldest"', '"drop"'),
         ("[0.73, 0.69]", "[7.3, 0.69]"),
         ('"v4l2:/dev/video0"', '"gone.mp4"'),
+        ('"street-nano"', '"no-such-model"'),
     ):
         text = text.replace(before, after)
     (tmp_path / "device.toml").write_text(text)
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "device.toml")
     lines = [problem.line for problem in caught.value.problems]
-    expected = [line_of(text, words) for words in ('"drop"', "street-nano", "fps = 0", "[7.3", "gone.mp4")]
+    expected = [line_of(text, words) for words in ('"drop"', "no-such-model", "fps = 0", "[7.3", "gone.mp4")]
     assert lines == expected, str(caught.value)
