@@ -41,12 +41,12 @@ class _Counted(NamedTuple):
 
 
 class LineCounter:
-    """Counts tracks that pass a line, once each, by direction and class. What a passing is: `passage.py`.
+    """Counts tracks that pass a line, by direction and class; one passing, one count. What a passing is: `passage.py`.
 
     `crossing`, at once: {"rule", "dir", "label": the user's word if there is one, "class", "score", "track"}; its time is the instant at which the
     path met the line, or the start of the window that counts it when that is later, so that crossings in a window's time add up to its count.
     `count`, a window and direction: {"rule", "dir", "label", "counts": {class: number}, "total": since the spool began}; zeros too.
-    A body that turns round and comes back under the same id has passed once, in its first direction.
+    A body that turns round at the line has passed once, in its first direction; one that had left and comes back passes again.
     """
 
     def __init__(self, options: LineOptions, size: Size, labels: Sequence[str], stream: str) -> None:

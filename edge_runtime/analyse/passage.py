@@ -7,10 +7,13 @@
                       ▕│▏ hysteresis                       along: where beside the line, 0–1 of its length
                  right side, depth > 0                     reach: how far the box extends across (or along) the line, px
 
-A track passes the line once in its life, when
+A track passes the line when
   1. its path met the segment: the straight way between two sightings, however far apart in time, crosses it between its ends;
   2. it is clearly on the other side: by MARGIN of its reach. What jitters on the line stays where it was;
   3. it has moved TRAVEL of its reach across the line: a parked car that is slowly uncovered shifts its centre by less than that.
+
+It has then passed, and does not pass again before it was AWAY of its reach off the line: what turns round on it, or lingers about it, is one
+count; what drove off and came back later crossed the line twice.
 
 A body that is first seen while it straddles the line, and then goes on away from it, has passed it too: it was hidden, or the detector was
 late. Its path is drawn backwards at the speed that it then had. That cannot be said of the first frame: nobody saw what was before.
@@ -41,6 +44,10 @@ PROOF = 1.0
 
 Box = tuple[float, float, float, float]
 """x1 y1 x2 y2, px."""
+
+AWAY = 2.0
+"""Of the reach: who was this far beyond the line has left it. Far away, small and covered by others, a track can also go over to somebody who
+comes the other way; whoever that is passes on their own account."""
 
 
 class Place(NamedTuple):
@@ -100,7 +107,7 @@ class Passage:
     side: int = 0  # -1, +1: the side that it is on until it is clearly on the other; 0: began exactly on the line
     far: float = 0.0  # the farthest that it was on that side, px
     meeting: Passing | None = None  # the latest way across, in whatever direction
-    passed: bool = False  # counted: never again
+    passed: bool = False  # counted: not again until it was away
     moved_on: bool = False  # no longer the place where it was first seen
 
     @classmethod
@@ -112,6 +119,7 @@ class Passage:
         """The next sighting. The answer is the passing that is certain now."""
         last, self.last = self.last, place
         if self.passed:
+            self._leave(place)
             return None
         here = _sign(place.depth)
         if self.side == 0:
@@ -125,6 +133,11 @@ class Passage:
             return None
         self.side, self.far, self.moved_on = here, abs(place.depth), True
         return self.meeting if self.meeting is not None and 0 <= self.meeting.along <= 1 else None
+
+    def _leave(self, place: Place) -> None:
+        if abs(place.depth) >= AWAY * place.across_px:
+            self.passed, self.meeting = False, None
+            self.side, self.far = _sign(place.depth), abs(place.depth)
 
     def _straddled(self, place: Place) -> Passing | None:
         """The passing that was over, or nearly so, when it was first seen."""

@@ -165,6 +165,12 @@ def test_track_counts_once_even_when_it_turns_round() -> None:
     assert len(walk(counter, [*range(250, 360, 10), *range(350, 240, -10), *range(250, 360, 10)])) == 1
 
 
+def test_track_that_had_left_and_comes_back_passes_again() -> None:
+    counter = line()
+    assert len(walk(counter, [*range(250, 400, 10), *range(400, 200, -10)])) == 2
+    assert counter.totals == {"forward": 1, "backward": 1}
+
+
 def test_past_of_a_track_is_part_of_its_path() -> None:
     counter = line()
     counter.step(tracks(0, []))
