@@ -1,3 +1,5 @@
+"""Augmentation: what is varied, and that boxes go along with their pictures."""
+
 from __future__ import annotations
 
 import dataclasses

@@ -1,3 +1,5 @@
+"""The folder of street images as it is read: what is labelled, what is held out."""
+
 from __future__ import annotations
 
 import json

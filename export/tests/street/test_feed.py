@@ -1,3 +1,5 @@
+"""Batches: how pictures of both kinds are mixed, and what a device would see."""
+
 from __future__ import annotations
 
 import dataclasses

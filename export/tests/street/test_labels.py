@@ -1,3 +1,5 @@
+"""Labels made by teachers that agree."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Assignment and losses, held against what can be worked out by hand."""
+
 from __future__ import annotations
 
 from typing import Any

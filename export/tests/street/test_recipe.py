@@ -1,3 +1,5 @@
+"""recipe.toml: followed to the letter, or refused."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Simulated scenes as training pictures."""
+
 from __future__ import annotations
 
 import dataclasses

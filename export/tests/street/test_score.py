@@ -1,3 +1,5 @@
+"""The measure used while training."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""Training from end to end on pictures that are easy: it learns, it can be stopped, it goes on."""
+
 from __future__ import annotations
 
 import json
