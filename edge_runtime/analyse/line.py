@@ -17,7 +17,8 @@ _RIDERS = frozenset({"person", "pedestrian", "rider"})
 _RIDDEN = frozenset({"bicycle", "motorcycle", "motorbike", "scooter", "horse"})
 _RECENT = 64  # passings that a new one is compared with
 _TOGETHER_NS = 500_000_000  # two tracks that live at once for this long are no change of id
-_ONE_BODY = 0.65  # intersection over union above which two boxes hold one body
+_ALIKE = 0.5  # intersection over union above which two boxes of one label hold one body: a detector has already dropped what overlaps like that
+_LEAST_SIZE = 0.4  # of the larger box, in area: a second reading is about as large as the first, a bicycle beside a lorry is not
 _BLIND_NS = 1_000_000_000  # after a silence this long nobody knows what passed meanwhile
 
 
@@ -154,20 +155,25 @@ class LineCounter:
         """Whether this passing was counted already, under another id. Two bodies cannot be in one place:
 
         an id switch: the other track was gone before this one began, or as good as, and this one follows in its place by less than its own length;
-        two readings of one object, say of two labels: both tracks live, and fill the same box now. Neighbours in the next lane, or two people
-        side by side, overlap too, but less: a detector would not have kept both boxes. A rider and what is ridden are two.
+        two readings of one object by two labels: both tracks live, are about as large, and their centres pass as one;
+        two tracks of one label that live side by side are two bodies, in neighbouring lanes or walking abreast, unless they fill the same box.
+        A rider and what is ridden are two.
         """
         then = other.passing
         if then.forward != passing.forward or _ride(label, other.label) or _ride(other.label, label):
             return False
         known, here = self._seen.get(other.id), self._seen[track]
-        if known is not None and known.last.at.mono_ns - here.first.at.mono_ns >= _TOGETHER_NS:
-            return _overlap(known.last.box, here.last.box) > _ONE_BODY
+        together = known is not None and known.last.at.mono_ns - here.first.at.mono_ns >= _TOGETHER_NS
+        if known is not None and together:
+            if label == other.label:
+                return _overlap(known.last.box, here.last.box) > _ALIKE
+            if _smaller(known.last.box, here.last.box) < _LEAST_SIZE:
+                return False
         behind_px = abs(passing.at.mono_ns - then.at.mono_ns) / 1e9 * max(then.speed, passing.speed)
         beside_px = abs(passing.along - then.along) * self._segment.length_px
         across = _shared(behind_px, then.across_px, passing.across_px)
         beside = _shared(beside_px, then.beside_px, passing.beside_px)
-        return across * beside > 0.3
+        return across * beside > (0.65 if together else 0.3)
 
     def _event(self, kind: str, when: Window | Tick, way: str, data: dict[str, Json]) -> Event:
         word = self._words[way]
@@ -186,6 +192,15 @@ def _shared(apart_px: float, a_px: float, b_px: float) -> float:
 
 
 def _overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes, x1 y1 x2 y2."""
+    """Intersection over union."""
     inner = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-    return inner / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inner)
+    return inner / (_area(a) + _area(b) - inner)
+
+
+def _smaller(a: Box, b: Box) -> float:
+    """The smaller one's area, as a share of the larger one's."""
+    return min(_area(a), _area(b)) / max(_area(a), _area(b))
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
