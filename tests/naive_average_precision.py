@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 Box = Sequence[float]
 
 
@@ -58,5 +60,5 @@ def area(points: list[tuple[float, float]]) -> float:
 
 def mean_at(points: list[tuple[float, float]], count: int) -> float:
     """The envelope's mean at `count` recalls from 0 to 1."""
-    wanted = [index / (count - 1) for index in range(count)]
-    return sum(max((precision for precision, recall in points if recall >= least - 1e-12), default=0.0) for least in wanted) / count
+    wanted = np.linspace(0, 1, count).tolist()  # 0.6 is 0.6000000000000001 there, which a recall of 3/5 does not reach
+    return sum(max((precision for precision, recall in points if recall >= least), default=0.0) for least in wanted) / count

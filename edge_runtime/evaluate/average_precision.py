@@ -58,9 +58,6 @@ class Curve:
     demanded: int
 
 
-_ROUNDING = 1e-12  # a recall of 3/5 reaches the point 0.6, though one of them may be 0.6000000000000001
-
-
 def overlaps(a: NDArray[Any], b: NDArray[Any]) -> Real:
     """Intersection over union of each pair, [N, 4] × [M, 4] -> [N, M]; 0 where either is empty."""
     first, second = np.asarray(a, np.float64).reshape(-1, 1, 4), np.asarray(b, np.float64).reshape(1, -1, 4)
@@ -134,7 +131,7 @@ def average(line: Curve, points: Points = "all") -> float:
     falling = np.maximum.accumulate(line.precision[::-1])[::-1]
     if points == "all":
         return float(np.sum(np.diff(line.recall, prepend=0.0) * falling))
-    wanted = np.linspace(0, 1, points) - _ROUNDING
+    wanted = np.linspace(0, 1, points)  # with its rounding: published figures rest on it
     place = np.searchsorted(line.recall, wanted, side="left")
     return float(np.append(falling, 0.0)[np.minimum(place, len(falling))].mean())
 
