@@ -56,7 +56,7 @@ run_tests() {
     copy_tests
     # Layers, docs and packaging are about the tree, not the machine. Emulation is some ten times slower: few examples, generous limits.
     inside python3 -m pytest -q -n 2 -p no:cacheprovider --timeout 600 --hypothesis-profile arm \
-        -m "not system and not slow and not material and not native" --ignore tests/test_layers.py --ignore tests/test_docs.py --ignore tests/test_project.py tests
+        -m "not system and not heavy and not slow and not material and not native" --ignore tests/test_layers.py --ignore tests/test_docs.py --ignore tests/test_project.py tests
 }
 
 replay_both() {

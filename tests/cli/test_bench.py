@@ -107,6 +107,7 @@ def test_bench_of_a_config_measures_like_cameras_once_and_adds_them_up(tmp_path:
     assert report["load"] == pytest.approx(2 / north + 1 / file, rel=0.02)
 
 
+@pytest.mark.heavy
 def test_bench_films_a_simulated_camera_because_a_real_one_has_to_be_decoded(tmp_path: Path, tiny_bundle: Path) -> None:
     config = tmp_path / "device.toml"
     text = CONFIG.format(bundle=tiny_bundle, clip="sim:road?seed=2&size=320x180")

@@ -24,7 +24,7 @@ while read -r version python; do
         continue
     fi
     echo "== Python $version: fast tests"
-    run ".venv-$version" -p no:cacheprovider -m "not system and not slow and not material" || failed+=("Python $version")
+    run ".venv-$version" -p no:cacheprovider -m "not system and not heavy and not slow and not material" || failed+=("Python $version")
 done <.cache/pythons.txt
 
 if [ -x export/.venv/bin/python ]; then

@@ -13,6 +13,8 @@ from edge_runtime.cli.__main__ import main
 from edge_runtime.errors import ConfigError
 from edge_runtime.runtime.replay import Extras, Replay
 
+pytestmark = pytest.mark.heavy
+
 CONFIG = """
 [device]
 site = "test"

@@ -9,6 +9,8 @@ import pytest
 
 from edge_runtime.sources.sim.__main__ import main
 
+pytestmark = pytest.mark.heavy
+
 URL = "sim:road?seed=2&density=2&size=320x180&fps=10"
 
 

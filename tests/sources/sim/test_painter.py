@@ -15,6 +15,8 @@ from edge_runtime.sources.sim.weather import WEATHERS
 from edge_runtime.types import Size
 from tests.sources.sim.test_projection import MEASURES, user
 
+pytestmark = pytest.mark.heavy
+
 SMALL = Size(320, 180)
 ABOVE = View(eye=(0.0, 0.0, 8.0), yaw_deg=0.0, pitch_deg=20.0, hfov_deg=70.0)
 PLAIN = Scene("plain", ABOVE, *((),) * 11)

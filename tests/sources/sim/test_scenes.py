@@ -14,6 +14,8 @@ from edge_runtime.sources.sim.truth import TruthLog
 from edge_runtime.sources.sim.world import TICK_S, World
 from edge_runtime.types import Size
 
+pytestmark = pytest.mark.heavy
+
 SIZE = Size(1280, 720)
 GROUPS = {  # who passes a line, at least
     ("junction", "main-road"): {"vehicles", "two-wheelers"},

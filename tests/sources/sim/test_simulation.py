@@ -13,6 +13,8 @@ from edge_runtime.sources.sim.options import SimOptions
 from edge_runtime.sources.sim.simulation import Simulation
 from edge_runtime.types import Size
 
+pytestmark = pytest.mark.heavy
+
 SMALL = SimOptions(scene="junction", seed=3, density=2.0, size=Size(320, 180), shake=0.0, noise=0.0)
 
 

@@ -19,6 +19,8 @@ from edge_runtime.sources.sim.source import PacedStreet, SimFootage
 from edge_runtime.sources.truthful import TrueFrame
 from edge_runtime.types import Frame, PixelFormat, Size
 
+pytestmark = pytest.mark.heavy
+
 SMALL = "sim:junction?seed=3&density=2&size=320x180"
 
 

@@ -18,6 +18,8 @@ from edge_runtime.sources.sim.truth import Record, TruthLog
 from edge_runtime.sources.sim.world import TICK_S, World
 from edge_runtime.types import Detections, Size, Stamp, Tracks
 
+pytestmark = pytest.mark.heavy
+
 SIZE = Size(1000, 1000)
 ABOVE = View((0.0, -20.0, 20.0), 0.0, 45.0, 60.0)  # looks along +y at the origin: x grows to the right of the picture
 

@@ -19,6 +19,8 @@ from edge_runtime.sources.sim.source import SimFootage
 from edge_runtime.sources.sim.truthfiles import MOT_CLASS, TruthFiles
 from edge_runtime.sources.truthful import TrueFrame
 
+pytestmark = pytest.mark.heavy
+
 URL = "sim:junction?seed=3&density=3&size=320x180"
 START_NS = 1_762_336_800 * 10**9  # 2025-11-05T10:00:00Z
 LINE = LineOptions(name="across", points=((160, 0), (160, 180)), units="px", size=(320, 180), anchor="bottom")
