@@ -27,14 +27,21 @@ while read -r version python; do
     run ".venv-$version" -p no:cacheprovider -m "not system and not heavy and not slow and not material" || failed+=("Python $version")
 done <.cache/pythons.txt
 
+[ ${#failed[@]} -eq 0 ] || echo "== FAILED: ${failed[*]}, see above"
+# Those of export/ compute while the others wait for cameras and brokers.
+exporting=""
 if [ -x export/.venv/bin/python ]; then
-    echo "== export: training, conversion, parity, bundles"
-    (cd export && .venv/bin/python -m pytest -q </dev/null) || failed+=(export)
+    (cd export && .venv/bin/python -m pytest -q) >.cache/export.log 2>&1 </dev/null &
+    exporting=$!
 else
     echo "== export: no Python that has TensorFlow here, not tested"
 fi
-
-[ ${#failed[@]} -eq 0 ] || echo "== FAILED: ${failed[*]}, see above"
 echo "== Python $main: all tests"
-run .venv -m "not slow" --durations 10 || failed+=("Python $main")
+run .venv -m "not slow" --durations 10 | tee .cache/whole.log || failed+=("Python $main")
+if [ -n "$exporting" ]; then
+    wait "$exporting" || failed+=(export)
+    echo "== export: training, conversion, parity, bundles"
+    cat .cache/export.log
+    tail -n 1 .cache/whole.log
+fi
 [ ${#failed[@]} -eq 0 ] || { echo "FAILED: ${failed[*]}" >&2; exit 1; }

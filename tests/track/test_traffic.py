@@ -8,6 +8,8 @@ from edge_runtime.analyse.line import LineCounter, LineOptions
 from edge_runtime.track.bytetrack import ByteTracker, TrackerOptions
 from tests.track.traffic import LABELS, PERFECT, SIZE, TWINS, USUAL, Detector, Road, Traffic
 
+pytestmark = pytest.mark.heavy
+
 LINES = (200, 300, 400)
 RATES = [(30.0, 0.0, 0.0), (15.0, 0.0, 0.0), (10.0, 0.3, 0.8), (7.5, 0.0, 0.0), (5.0, 0.0, 0.0)]  # frames/s, dropped, late
 FAST = Road(speed=(3, 6), per_minute=30)  # a box moves by more than its length between frames at 5 frames/s

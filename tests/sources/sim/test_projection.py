@@ -16,6 +16,8 @@ from edge_runtime.sources.sim.projection import Camera
 from edge_runtime.sources.sim.street import LABEL_OF, Moment, RoadUser, Scene, View
 from edge_runtime.types import Size
 
+pytestmark = pytest.mark.heavy
+
 HD = Size(1280, 720)
 ABOVE = View(eye=(0.0, 0.0, 8.0), yaw_deg=0.0, pitch_deg=20.0, hfov_deg=70.0)
 MEASURES = {

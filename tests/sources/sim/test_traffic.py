@@ -15,6 +15,8 @@ from edge_runtime.sources.sim.street import RoadUser
 from edge_runtime.sources.sim.world import World
 from tests.sources.sim.bodies_on_the_ground import overlapping
 
+pytestmark = pytest.mark.heavy
+
 STREETS = [("junction", 1, 1.0), ("junction", 2, 2.0), ("junction", 3, 3.0), ("road", 4, 2.0), ("footpath", 5, 2.0)]
 
 

@@ -16,6 +16,8 @@ from edge_runtime.sources.sim.street import LABEL_OF, Moment, Polygon, RoadUser,
 from edge_runtime.sources.sim.world import World
 from edge_runtime.types import Size
 
+pytestmark = pytest.mark.heavy
+
 SIZE = Size(1280, 720)
 
 
