@@ -111,20 +111,25 @@ def lamp() -> Mesh:
 
 def lamp_heights(head: SignalHead) -> dict[str, float]:
     """How high the middle of each of its lamps is, by colour; people on foot have no amber."""
-    colors, middle, step = (("red", "green"), 2.55, 0.25) if head.for_walkers else (("red", "amber", "green"), HEAD_M, 0.34)
+    colors = ("red", "green") if head.for_walkers else ("red", "amber", "green")
+    middle, step = (2.55, 0.25) if _small(head) else (HEAD_M, 0.34)
     return {color: middle + ((len(colors) - 1) / 2 - k) * step for k, color in enumerate(colors)}
+
+
+def _small(head: SignalHead) -> bool:
+    return head.for_walkers or head.for_cyclists
 
 
 def signal(head: SignalHead) -> Mesh:
     """A traffic light that faces along x: red, amber and green are the slots TAIL, LEFT and RIGHT."""
     clay = Clay()
-    size = 0.72 if head.for_walkers else 1.0
+    size = 0.72 if _small(head) else 1.0
     slots = {"red": Slot.TAIL, "amber": Slot.LEFT, "green": Slot.RIGHT}
     heights = lamp_heights(head)
     low, high = min(heights.values()) - 0.20 * size, max(heights.values()) + 0.20 * size
     clay.tube((0.0, 0.0, 0.0), (0.0, 0.0, high), (0.07, 0.055), Slot.METAL, sides=7)
     clay.box((0.02, -0.19 * size, low), (0.22, 0.19 * size, high), Slot.DARK)
-    if not head.for_walkers:
+    if not _small(head):
         clay.box((0.0, -0.31, low - 0.10), (0.02, 0.31, high + 0.10), Slot.SHOES)
     for color, z in heights.items():
         ring = [(0.23, 0.125 * size * y, z + 0.125 * size * up) for y, up in _OCTAGON]

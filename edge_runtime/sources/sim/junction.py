@@ -28,7 +28,8 @@ SIDE_LANE = 1.65
 SIDE_CYCLE = 4.25
 ZEBRA_X = (9.6, 13.1)  # of the main road's arms, from the middle of the junction
 ZEBRA_Y = (12.9, 16.4)  # of the southern arm
-STOP_X = 14.8
+STOP_X = 18.8
+CYCLE_STOP_X = 14.8  # cyclists wait ahead of the others, where these see them, and start before them
 STOP_NORTH = 15.0
 STOP_SOUTH = 18.0
 REACH_M = 110.0  # as far as the ground is built
@@ -54,7 +55,8 @@ def _main_markings(side: int) -> list[Marking]:
     lines = [stroke(near, 0.1, bend, 0.1), stroke(near, -0.1, bend, -0.1), stroke(bend, 0.0, far, 0.0, 0.12, 3.0)]
     for way in (-1, 1):
         lines += [stroke(near, way * 3.28, far, way * 3.28, 0.12, 3.0), stroke(near, way * 6.5, far, way * 6.5, 0.2)]
-    lines.append(stroke(near, side * 0.1, near, side * (MAIN_M - 0.1), 0.4))
+    lines.append(stroke(near, side * 0.1, near, side * 6.4, 0.4))
+    lines.append(stroke(side * CYCLE_STOP_X, side * 6.6, side * CYCLE_STOP_X, side * (MAIN_M - 0.1), 0.4))
     return lines
 
 
@@ -80,7 +82,7 @@ _ZEBRAS = (
 
 SCENE = Scene(
     name="junction",
-    view=View(eye=(21.0, -22.0, 9.0), yaw_deg=-24.0, pitch_deg=22.0, hfov_deg=74.0),
+    view=View(eye=(21.0, -25.0, 11.5), yaw_deg=-22.0, pitch_deg=23.0, hfov_deg=66.0),
     carriageways=(
         rectangle(-REACH_M, -MAIN_M, REACH_M, MAIN_M),
         rectangle(-SIDE_M, -REACH_M, SIDE_M, REACH_M),
@@ -88,10 +90,10 @@ SCENE = Scene(
     ),
     pavements=tuple(pavement for pavement, _ in _CORNERS),
     cycleways=(
-        rectangle(STOP_X, 6.6, REACH_M, MAIN_M - 0.1),
-        rectangle(STOP_X, -MAIN_M + 0.1, REACH_M, -6.6),
-        rectangle(-REACH_M, 6.6, -STOP_X, MAIN_M - 0.1),
-        rectangle(-REACH_M, -MAIN_M + 0.1, -STOP_X, -6.6),
+        rectangle(CYCLE_STOP_X, 6.6, REACH_M, MAIN_M - 0.1),
+        rectangle(CYCLE_STOP_X, -MAIN_M + 0.1, REACH_M, -6.6),
+        rectangle(-REACH_M, 6.6, -CYCLE_STOP_X, MAIN_M - 0.1),
+        rectangle(-REACH_M, -MAIN_M + 0.1, -CYCLE_STOP_X, -6.6),
         rectangle(3.4, STOP_NORTH, SIDE_M - 0.1, REACH_M),
         rectangle(-SIDE_M + 0.1, STOP_NORTH, -3.4, REACH_M),
         rectangle(3.4, -REACH_M, SIDE_M - 0.1, -STOP_SOUTH),
@@ -143,8 +145,10 @@ SCENE = Scene(
     ),
     lamps=((19.5, 9.2), (-12.0, 9.2), (-30.0, 9.2), (-5.9, 21.0), (5.9, 40.0), (39.0, 9.2)),
     signals=(
-        SignalHead("main-east", (14.2, 9.1), (1.0, 0.0)),
-        SignalHead("main-west", (-14.2, -9.1), (-1.0, 0.0)),
+        SignalHead("main-east", (18.2, 9.1), (1.0, 0.0)),
+        SignalHead("main-west", (-18.2, -9.1), (-1.0, 0.0)),
+        SignalHead("cycle-east", (14.2, 9.1), (1.0, 0.0), for_cyclists=True),
+        SignalHead("cycle-west", (-14.2, -9.1), (-1.0, 0.0), for_cyclists=True),
         SignalHead("side-north", (-5.8, 13.0), (0.0, 1.0)),
         SignalHead("side-south", (5.8, -17.6), (0.0, -1.0)),
         SignalHead("walk-east-n", (13.5, 9.1), (0.0, -1.0), for_walkers=True),
@@ -155,10 +159,10 @@ SCENE = Scene(
         SignalHead("walk-south-w", (-5.8, -16.8), (1.0, 0.0), for_walkers=True),
     ),
     lines=(
-        CountLine("main-road", ((0.485, 0.63), (0.636, 0.355)), "eastbound", "westbound"),
-        CountLine("side-road", ((0.344, 0.27), (0.49, 0.295)), "southbound", "northbound"),
-        CountLine("zebra", ((0.315, 0.568), (0.449, 0.62)), "southbound", "northbound"),
-        CountLine("pavement", ((0.49, 0.905), (0.576, 0.675)), "eastbound", "westbound"),
+        CountLine("main-road", ((0.497, 0.696), (0.642, 0.366)), "eastbound", "westbound"),
+        CountLine("side-road", ((0.3, 0.28), (0.467, 0.312)), "southbound", "northbound"),
+        CountLine("zebra", ((0.363, 0.575), (0.498, 0.621)), "southbound", "northbound"),
+        CountLine("pavement", ((0.526, 0.95), (0.584, 0.759)), "eastbound", "westbound"),
     ),
     zones=(
         Zone("junction", ((0.04, 0.44), (0.362, 0.557), (0.539, 0.35), (0.297, 0.302))),

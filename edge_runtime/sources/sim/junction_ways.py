@@ -20,7 +20,7 @@ _KEPT_Y = 11.2  # from the northern stop line to there nobody stops: the side ro
 _INNER, _OUTER = ground.MAIN_LANES
 _MAIN_CYCLE, _SIDE, _SIDE_CYCLE = ground.MAIN_CYCLE, ground.SIDE_LANE, ground.SIDE_CYCLE
 
-_MIXED = (("car", 70.0), ("van", 9.0), ("truck", 6.0), ("bus", 6.0), ("motorcycle", 9.0))
+_MIXED = (("car", 72.0), ("van", 9.0), ("truck", 5.0), ("bus", 5.0), ("motorcycle", 9.0))  # what is long keeps to the right
 _LIGHT = (("car", 82.0), ("van", 9.0), ("motorcycle", 9.0))
 _BICYCLES = (("bicycle", 1.0),)
 
@@ -32,7 +32,8 @@ def _route(name: str, points: tuple[Point, ...], turned: bool, turn: int, bend: 
         points = tuple((-x, -y) for x, y in points)
     path = Path(points)
     main, cycle = arm in ("east", "west"), lane == "cycle"
-    stop = {"east": (ground.STOP_X, 0.0), "north": (0.0, ground.STOP_NORTH), "west": (-ground.STOP_X, 0.0), "south": (0.0, -ground.STOP_SOUTH)}[arm]
+    stop_x = ground.CYCLE_STOP_X if cycle else ground.STOP_X
+    stop = {"east": (stop_x, 0.0), "north": (0.0, ground.STOP_NORTH), "west": (-stop_x, 0.0), "south": (0.0, -ground.STOP_SOUTH)}[arm]
     first = points[0]
     until = abs(first[0] - stop[0]) if main else abs(first[1] - stop[1])
     slow = None
@@ -46,7 +47,7 @@ def _route(name: str, points: tuple[Point, ...], turned: bool, turn: int, bend: 
         path=path,
         limit_mps=_CYCLE_MPS if cycle else _MAIN_MPS if main else _SIDE_MPS,
         half_m=_NARROW_M if cycle else _TURNING_M if turn else _WIDE_M,
-        signal={"east": "main-east", "west": "main-west", "north": "side-north", "south": "side-south"}[arm],
+        signal=f"side-{arm}" if not main else f"cycle-{arm}" if cycle else f"main-{arm}",
         stop_m=until - _STAND_M,
         phase="main" if main else "side",
         rank={0: 2, 1: 1, -1: 0}[turn],
@@ -171,7 +172,7 @@ def _walks() -> tuple[Walk, ...]:
 NETWORK = Network(
     routes=(*_main_routes("east"), *_main_routes("west"), *_side_routes("north"), *_side_routes("south")),
     entries=(
-        *(Entry(f"{arm}-inner", 5.5, _MIXED, 0.16) for arm in ("east", "west")),
+        *(Entry(f"{arm}-inner", 5.5, _LIGHT, 0.16) for arm in ("east", "west")),
         *(Entry(f"{arm}-outer", 7.0, _MIXED, 0.16) for arm in ("east", "west")),
         *(Entry(f"{arm}-cycle", 2.6, _BICYCLES, 0.12) for arm in ("east", "west")),
         *(Entry(f"{arm}-lane", 4.5, _LIGHT, 0.4) for arm in ("north", "south")),

@@ -31,5 +31,5 @@ class Signalling:
             high = lamp_heights(head).get(color) if color is not None else None
             if high is not None and color is not None:
                 at = (head.at[0] + head.facing[0] * 0.45, head.at[1] + head.facing[1] * 0.45, high)
-                burning.append(Lamp(at, _COLORS[color], 0.55 if head.for_walkers else 0.8, 1.0))
+                burning.append(Lamp(at, _COLORS[color], 0.55 if head.for_walkers or head.for_cyclists else 0.8, 1.0))
         return burning

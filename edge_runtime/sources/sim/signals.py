@@ -1,8 +1,9 @@
 """Traffic lights with a fixed programme, as most junctions have at night and all had once.
 
-s      0                 26  29 31               51  54 56
-main   ├ green ──────────┤ A ├ red ─────────────────────┤
-side   ├ red ──────────────────┤ green ──────────┤ A ├  ┤     A amber; between the two everybody has red
+s      0   4             26  29 31               51  54 56
+main   ├ r ├ green ──────┤ A ├ red ─────────────────────┤     A amber; between the two roads everybody has red
+cycle  ├ green ──────────┤ A ├ red ─────────────────────┤     cyclists of the main road wait ahead of the others, and start before them
+side   ├ red ──────────────────┤ green ──────────┤ A ├  ┤     who rides along it, too
 walk over the side road  1–14        walk over the main road  32–38      the rest of the time is for those who are still on it
 """
 
@@ -40,7 +41,7 @@ class Programme:
         return {name: phase.color(second) for name, phase in self.phases.items()}
 
 
-_MAIN, _SIDE = Phase((0.0, 26.0)), Phase((31.0, 51.0))
+_MAIN, _CYCLE, _SIDE = Phase((4.0, 26.0)), Phase((0.0, 26.0)), Phase((31.0, 51.0))
 _OVER_SIDE, _OVER_MAIN = Phase((1.0, 14.0), 0.0), Phase((32.0, 38.0), 0.0)
 
 JUNCTION = Programme(
@@ -50,6 +51,8 @@ JUNCTION = Programme(
         "main-west": _MAIN,
         "side-north": _SIDE,
         "side-south": _SIDE,
+        "cycle-east": _CYCLE,
+        "cycle-west": _CYCLE,
         "walk-east-n": _OVER_MAIN,
         "walk-east-s": _OVER_MAIN,
         "walk-west-n": _OVER_MAIN,

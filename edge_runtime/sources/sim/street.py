@@ -96,7 +96,8 @@ class SignalHead:
     name: str
     at: Point
     facing: Point
-    for_walkers: bool = False
+    for_walkers: bool = False  # two small lamps, no amber
+    for_cyclists: bool = False  # three small ones, at their height
 
 
 @dataclass(frozen=True, slots=True)

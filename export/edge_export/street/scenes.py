@@ -9,7 +9,11 @@ An object of which less than `least_visibility` is to be seen is ignored. One wo
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +24,27 @@ from edge_export.street.data import IGNORED, Labelled, read_labels, write_labels
 from edge_export.street.recipe import LABELS, Simulation
 
 QUALITY = 92  # of the JPEG files
-TUNE_EVERY = 13  # worlds: no multiple of the number of scenes or weathers, so that all of them are among those for tuning
+TURNS = ("junction", "road", "junction", "footpath")  # every other world a junction: only there do all classes meet
+TUNE_EVERY = 13  # worlds: no multiple of the number of turns or weathers, so that all of them are among those for tuning
 OWN_VIEW = 0.4  # share of worlds that are seen from the scene's own camera
 LEAST_SIDE = 3.0  # px
 
 
 def render_scenes(plan: Simulation, folder: Path, progress: Callable[[int, int], None]) -> list[Labelled]:
-    """Renders what is not there yet. Returns the labels of all pictures."""
+    """Renders what is not there yet, a world a core at a time. Returns the labels of all pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     index = folder / "labels.json"
     done = read_labels(index) if index.exists() else []
-    for number in range(len(done) // plan.pictures, plan.worlds):
-        done.extend(_world(plan, number, folder))
-        write_labels(index, done)
-        progress(number + 1, plan.worlds)
+    missing = range(len(done) // plan.pictures, plan.worlds)
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        for number, pictures in zip(missing, pool.map(partial(_world, plan, folder), missing), strict=True):
+            done.extend(pictures)
+            write_labels(index, done)
+            progress(number + 1, plan.worlds)
     return done[: plan.worlds * plan.pictures]
 
 
-def _world(plan: Simulation, number: int, folder: Path) -> list[Labelled]:
+def _world(plan: Simulation, folder: Path, number: int) -> list[Labelled]:
     import cv2
 
     seed = plan.first_seed + number
@@ -54,18 +61,18 @@ def _world(plan: Simulation, number: int, folder: Path) -> list[Labelled]:
 
 def simulated_street(plan: Simulation, number: int) -> Any:
     """World `number` of the plan: scenes take turns, then weathers; density, and where the camera stands, by its seed."""
-    from edge_runtime.sources.sim.options import SCENES, WEATHERS, SimOptions
+    from edge_runtime.sources.sim.options import WEATHERS, SimOptions
     from edge_runtime.sources.sim.scenes import SCENES as GROUND
     from edge_runtime.sources.sim.simulation import Simulation as Street
     from edge_runtime.types import Size
 
     rng = np.random.default_rng(plan.first_seed + number)
-    scene = SCENES[number % len(SCENES)]
+    scene = TURNS[number % len(TURNS)]
     options = SimOptions(
         scene=scene,
         seed=plan.first_seed + number,
         density=round(float(np.exp(rng.uniform(np.log(0.6), np.log(2.2)))), 2),
-        weather=WEATHERS[number // len(SCENES) % len(WEATHERS)],
+        weather=WEATHERS[number // len(TURNS) % len(WEATHERS)],
         size=Size(plan.width, plan.height),
     )
     view = GROUND[scene].view

@@ -32,7 +32,7 @@ KERAS_FILE = "street-nano.keras"  # the averaged weights: BGR/255 NHWC in, what 
 LOG_FILE = "training.jsonl"
 CHECKPOINT = "checkpoint.npz"
 REPORT_EVERY = 100  # steps
-LEAST_HEIGHT = 16 * 0.65  # px of the input: 16 px of a picture 640 wide
+LEAST_HEIGHT = 16 / 640  # of the input's width: 16 px of a picture 640 wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,8 @@ class _Course:
             rows = self._learner.look(np.stack([example.picture for example in examples[first : first + 32]]))
             guesses.extend(read_rows(each, self._recipe.architecture) for each in rows)
         wanted = {**GROUPS, **{label: (index,) for index, label in enumerate(LABELS)}}
-        scores = {group: judge(examples, guesses, members, LEAST_HEIGHT) for group, members in wanted.items()}
+        least = LEAST_HEIGHT * self._recipe.architecture.width
+        scores = {group: judge(examples, guesses, members, least) for group, members in wanted.items()}
         return {
             f"{name} {group}": {"ap50": round(score.ap50, 4), "recall": round(score.recall, 4), "precision": round(score.precision, 4)}
             for group, score in scores.items()

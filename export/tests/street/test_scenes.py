@@ -38,9 +38,10 @@ def test_render_scenes_again_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_simulated_street_takes_scenes_and_weathers_in_turn() -> None:
-    streets = [simulated_street(PLAN, number) for number in range(15)]
+    streets = [simulated_street(PLAN, number) for number in range(20)]
     assert len({(street.options.scene, street.options.weather) for street in streets}) == 15
-    assert [street.options.seed for street in streets] == list(range(1000, 1015))
+    assert sum(street.options.scene == "junction" for street in streets) == 10
+    assert [street.options.seed for street in streets] == list(range(1000, 1020))
     assert len({street.options.density for street in streets}) > 10
 
 
