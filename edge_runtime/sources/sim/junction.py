@@ -161,7 +161,7 @@ SCENE = Scene(
     lines=(
         CountLine("main-road", ((0.497, 0.696), (0.642, 0.366)), "eastbound", "westbound"),
         CountLine("side-road", ((0.3, 0.28), (0.467, 0.312)), "southbound", "northbound"),
-        CountLine("zebra", ((0.363, 0.575), (0.498, 0.621)), "southbound", "northbound"),
+        CountLine("zebra", ((0.329, 0.621), (0.468, 0.672)), "southbound", "northbound"),
         CountLine("pavement", ((0.526, 0.95), (0.584, 0.759)), "eastbound", "westbound"),
     ),
     zones=(
