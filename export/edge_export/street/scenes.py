@@ -3,6 +3,9 @@
     OUT/scenes/1000-00.jpg …   world 1000, its first picture
     OUT/scenes/labels.json     the exact truth of each, written world by world: an interrupted rendering goes on where it stopped
 
+Worlds are rendered by processes of their own and noted in their order, a world only when all of its pictures are written. An
+error or Ctrl-C ends all of them; what labels.json names is whole in any case. Pictures of another plan are refused, not mixed in.
+
 An object of which less than `least_visibility` is to be seen is ignored. One world in thirteen is for tuning.
 """
 
@@ -10,8 +13,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,7 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_export.street.data import IGNORED, Labelled, read_labels, write_labels
+from edge_export.errors import ExportError
+from edge_export.street.data import IGNORED, Labelled, Split, StreetDataError, read_labels, write_labels
 from edge_export.street.recipe import LABELS, Simulation
 
 QUALITY = 92  # of the JPEG files
@@ -31,31 +37,71 @@ LEAST_SIDE = 3.0  # px
 
 
 def render_scenes(plan: Simulation, folder: Path, progress: Callable[[int, int], None]) -> list[Labelled]:
-    """Renders what is not there yet, a world a core at a time. Returns the labels of all pictures."""
+    """Renders what is not there yet, a world a core at a time. Returns the labels of all pictures.
+
+    Raises StreetDataError when the folder holds pictures of another plan, or takes no more of them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     index = folder / "labels.json"
     done = read_labels(index) if index.exists() else []
+    _require_same_plan(plan, folder, done)
     missing = range(len(done) // plan.pictures, plan.worlds)
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        for number, pictures in zip(missing, pool.map(partial(_world, plan, folder), missing), strict=True):
+    try:
+        for number, pictures in zip(missing, _rendered(plan, folder, missing), strict=True):
             done.extend(pictures)
             write_labels(index, done)
             progress(number + 1, plan.worlds)
+    except BrokenProcessPool:
+        raise ExportError(f"{folder}: a process that renders was killed (out of memory?): start again, what is rendered is kept") from None
     return done[: plan.worlds * plan.pictures]
+
+
+def _rendered(plan: Simulation, folder: Path, missing: range) -> Iterator[list[Labelled]]:
+    """The pictures of each world, in order. Whatever ends it early ends all processes."""
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=_end_with_the_terminal) as pool:
+        try:
+            yield from pool.map(partial(_world, plan, folder), missing)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # else whoever waits for an error would wait for every world that is left
+
+
+def _end_with_the_terminal() -> None:
+    """Ctrl-C reaches every process of a terminal: one that renders just ends, the one that waits for it says why."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _require_same_plan(plan: Simulation, folder: Path, done: list[Labelled]) -> None:
+    import cv2
+
+    other = f"{folder}: holds simulated pictures of another recipe, {{}}: name another --out, or remove this folder"
+    for place, each in enumerate(done):
+        name, split = _place_of(plan, *divmod(place, plan.pictures))
+        if (each.file, each.split) != (name, split):
+            raise StreetDataError(other.format(f"{each.file} ({each.split}) where {name} ({split}) is expected"))
+    if done:
+        picture = cv2.imread(str(folder / done[0].file))
+        size = "unreadable" if picture is None else f"{picture.shape[1]}×{picture.shape[0]}"
+        if size != (expected := f"{plan.width}×{plan.height}"):
+            raise StreetDataError(other.format(f"{done[0].file} is {size} where {expected} is expected"))
+
+
+def _place_of(plan: Simulation, number: int, index: int) -> tuple[str, Split]:
+    """File and split of picture `index` of world `number`."""
+    return f"{plan.first_seed + number}-{index:02}.jpg", "tune" if number % TUNE_EVERY == TUNE_EVERY - 1 else "train"
 
 
 def _world(plan: Simulation, folder: Path, number: int) -> list[Labelled]:
     import cv2
 
-    seed = plan.first_seed + number
     street = simulated_street(plan, number)
     pictures = []
     for index in range(plan.pictures):
         shot = street.shot(index * plan.every_s)
-        name = f"{seed}-{index:02}.jpg"
-        cv2.imwrite(str(folder / name), shot.picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        name, split = _place_of(plan, number, index)
+        if not cv2.imwrite(str(folder / name), shot.picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
+            raise StreetDataError(f"{folder / name}: cannot be written: is the disk full, or something else of that name there?")
         boxes, labels = truth_of(street.boxes(shot.moment), street.visibility(shot.moment), [user.label for user in shot.moment.users], plan)
-        pictures.append(Labelled(name, "tune" if number % TUNE_EVERY == TUNE_EVERY - 1 else "train", boxes, labels))
+        pictures.append(Labelled(name, split, boxes, labels))
     return pictures
 
 
