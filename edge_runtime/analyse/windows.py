@@ -14,6 +14,7 @@ from __future__ import annotations
 from edge_runtime.types import Json, Tick, Window
 
 _STEP_NS = 1_000_000_000
+_REST_NS = 1_000_000  # times of pictures are rounded: so near to its beginning a window has not been used
 MISSED_LIMIT = 1000
 """After a sleep over more windows than this, those after the first are told as one long, partial one: nobody was counting in any of them."""
 
@@ -52,14 +53,18 @@ class WindowClock:
         return closed
 
     def finish(self, tick: Tick) -> list[Window]:
-        """The end, at `tick`: what ended up to it, and the open window as partial."""
+        """The end, at `tick`: what ended up to it, and the open window as partial, but for one that begins only now."""
         if self._restored:
             self._restored = False
             end_ns = min(max(tick.wall_ns, self._last.wall_ns), self._end.wall_ns)
             return self._cut(self._by_wall(end_ns))
         if self._start is None:
             return []
-        return self.advance(tick) + self._cut(tick)
+        closed = self.advance(tick)
+        if closed and tick.mono_ns - closed[-1].end.mono_ns < _REST_NS:
+            self._start = None
+            return closed
+        return closed + self._cut(tick)
 
     def snapshot(self) -> Json:
         """The open window, or None."""

@@ -53,6 +53,17 @@ def test_finish_cuts_the_last_window() -> None:
     assert windows.finish(clock.now()) == []
 
 
+@pytest.mark.parametrize("late_ns", [0, 1])
+def test_finish_at_the_end_of_a_window_adds_no_empty_one(late_ns: int) -> None:
+    """Footage often lasts a whole number of windows, to the rounding of its pictures' times."""
+    windows = WindowClock(2)
+    windows.advance(Tick(0, 0))
+    end = Tick(2 * S, 2 * S)
+    assert windows.finish(Tick(2 * S + late_ns, 2 * S + late_ns)) == [Window(Tick(0, 0), end)]
+    assert windows.snapshot() is None
+    assert windows.finish(end) == []
+
+
 def test_finish_without_a_frame_has_nothing_to_close() -> None:
     assert WindowClock(60).finish(Tick(0, 0)) == []
 
