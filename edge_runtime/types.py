@@ -266,11 +266,12 @@ class SpooledRow:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The broker's word on one row. `why` is empty when accepted."""
+    """The broker's word on one row. `why` is empty when accepted. `final`: it would be the same at every further try."""
 
     seq: int
     accepted: bool
     why: str = ""
+    final: bool = False
 
 
 Polygon = Sequence[tuple[float, float]]  # corners as fractions (0–1) of the upright picture's width and height

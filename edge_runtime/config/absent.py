@@ -27,9 +27,7 @@ VALUES: Mapping[tuple[str, ...], Mapping[str, str]] = {
         "dwell": 'write "occupancy"',
         "queue": 'write "occupancy"',
     },
-    ("mqtt", "formats"): dict.fromkeys(
-        ("fiware", "homeassistant", "onvif", "cloudevents"), "the native envelope is always published; leave formats out"
-    ),
+    ("mqtt", "formats"): dict.fromkeys(("fiware", "homeassistant", "onvif"), "the native envelope is always published; leave it out"),
 }
 
 SOURCES: Mapping[str, str] = {

@@ -164,7 +164,9 @@ class _Rules:
         if mqtt.password is not None and mqtt.username is None and mqtt.protocol == "3.1.1":
             self._note(("mqtt", "password"), "MQTT 3.1.1 has no password without username: add username = …", ("mqtt", "username"))
         for index, name in enumerate(mqtt.formats):
-            self._note(("mqtt", "formats", index), "there is no format of this name; the native envelope is always published", shown=show(name))
+            if mqtt.protocol == "3.1.1":
+                todo = 'MQTT 3.1.1 has no user properties to put it in: expected protocol = "5", or no formats'
+                self._note(("mqtt", "formats", index), todo, ("mqtt", "protocol"), shown=show(name))
 
     def _unique(self, named: Sequence[_Named], path: Path) -> None:
         first: dict[str, int] = {}

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+
+# X509_V_ERR_… of OpenSSL's x509_vfy.h: what is wrong with a certificate, and what to do about it.
+_HOST = ("tls-host", "check [mqtt] url: the certificate must name the host that stands in it")
+_VERIFY = {
+    9: ("tls-not-yet-valid", "is this device's clock right (here it is {now} UTC)?"),
+    10: ("tls-expired", "the broker needs a new one, unless this device's clock is wrong"),
+    62: _HOST,
+    64: _HOST,
+}
+# Alerts with which a server refuses the certificate of a client, or the lack of one (RFC 8446, section 6.2).
+_OWN_CERTIFICATE = ("ALERT_CERTIFICATE", "ALERT_BAD_CERTIFICATE", "ALERT_UNKNOWN_CA", "ALERT_UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REQUIRED")
+_UNREACHABLE = {
+    ConnectionRefusedError: "nobody listens at {}: is the broker running?",
+    TimeoutError: "no answer from {}: check the network and firewalls",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +78,51 @@ def tls_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSL
     return context
 
 
+class Trouble(NamedTuple):
+    """Why there is no connection: `cause` is a key of link.CAUSES, `text` says what to look at."""
+
+    cause: str
+    text: str
+
+
 def explain(error: BaseException, address: Address) -> str:
     """Why no connection came about, and what to look at."""
-    if isinstance(error, ssl.SSLError):
-        return _explain_tls(error, address)
-    if isinstance(error, socket.gaierror):
-        return f"the name {address.host} was not found: check [mqtt] url and the network"
-    if isinstance(error, ConnectionRefusedError):
-        return f"nobody listens at {address}: is the broker running?"
-    if isinstance(error, TimeoutError):
-        return f"no answer from {address}: check the network and firewalls"
-    if isinstance(error, FileNotFoundError):
-        return f"{error.strerror}: {error.filename}"
-    return f"{address}: {error}"
+    return diagnose(error, address).text
 
 
-def _explain_tls(error: ssl.SSLError, address: Address) -> str:
+def diagnose(error: BaseException, address: Address) -> Trouble:
+    """The same, with its cause in one word."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"TLS: the certificate of {address} was not accepted: {error.verify_message}; check [mqtt] ca and the host name in url"
-    return f"TLS with {address} failed: {error}; check that the port speaks TLS, and [mqtt] ca, cert and key"
+        return _diagnose_certificate(error, address)
+    if isinstance(error, ssl.SSLError):
+        return _diagnose_tls(str(error), address)
+    if isinstance(error, socket.gaierror):
+        return Trouble("name", f"the name {address.host} was not found: check [mqtt] url and the network")
+    for kind, text in _UNREACHABLE.items():
+        if isinstance(error, kind):
+            return Trouble("unreachable", text.format(address))
+    if isinstance(error, (FileNotFoundError, PermissionError)) and error.filename is not None:
+        return Trouble("file", f"{error.strerror}: {error.filename}")
+    return Trouble("unreachable" if isinstance(error, OSError) else "broker", f"{address}: {error}")
+
+
+def diagnose_loss(text: str, address: Address) -> Trouble | None:
+    """What a broken line says of TLS: with TLS 1.3 a broker refuses a client's certificate only after the handshake. None when it says nothing."""
+    return _diagnose_tls(text, address) if "ALERT" in text else None
+
+
+def _diagnose_certificate(error: ssl.SSLCertVerificationError, address: Address) -> Trouble:
+    cause, todo = _VERIFY.get(
+        error.verify_code, ("tls-untrusted", "check [mqtt] ca: it must hold the authority that issued the broker's certificate")
+    )
+    if cause == "tls-not-yet-valid":
+        todo = todo.format(now=time.strftime("%Y-%m-%d %H:%M", time.gmtime()))
+    return Trouble(cause, f"TLS: the certificate of {address} was not accepted: {error.verify_message}; {todo}")
+
+
+def _diagnose_tls(text: str, address: Address) -> Trouble:
+    if any(word in text for word in _OWN_CERTIFICATE):
+        return Trouble(
+            "tls-own-certificate", f"TLS: {address} does not accept this node's certificate ({text}); check [mqtt] cert and key, and its dates"
+        )
+    return Trouble("tls", f"TLS with {address} failed: {text}; check that the port speaks TLS 1.2 or newer, and [mqtt] ca, cert and key")

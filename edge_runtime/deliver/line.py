@@ -9,6 +9,7 @@ the connection dropped is offered again from the spool. Its callbacks put on a q
 
 from __future__ import annotations
 
+import functools
 import struct
 import threading
 from collections import deque
@@ -17,15 +18,18 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edge_runtime.deliver.address import Address, explain, tls_context
+from edge_runtime.deliver.address import Address, Trouble, diagnose, diagnose_loss, tls_context
 from edge_runtime.deliver.link import Message
+from edge_runtime.deliver.news import Ended, News, Subscribed, answer, ending, greeting, incoming
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
 
 KEEPALIVE_S = 30
 CONNECT_TIMEOUT_S = 10.0
-SESSION_S = 86_400  # how long the broker keeps our subscriptions and what came for them while we are away
+SESSION_S = 7 * 86_400  # how long the broker keeps our subscriptions and what came for them while we are away
+COMMANDS_AT_ONCE = 8  # unanswered ones that the broker may send (Receive Maximum)
+COMMAND_BYTES = 65_536  # the largest packet that it may send
 GARBLED = (OSError, ValueError, IndexError, KeyError, TypeError, struct.error)  # what paho raises for bytes that are no MQTT
 
 
@@ -42,35 +46,13 @@ class Login(NamedTuple):
     will: Message | None
 
 
-class Greeting(NamedTuple):
-    """The broker's CONNACK: empty `refusal` when it lets us in."""
-
-    refusal: str
-    receive_maximum: int
-    packet_maximum: int  # 0: no limit
-
-
-class Ack(NamedTuple):
-    """The broker's word on one publish; empty `refusal` when it took it."""
-
-    mid: int
-    refusal: str
-
-
-class Ended(NamedTuple):
-    """The connection is over."""
-
-    why: str
-
-
-News = Greeting | Ack | Ended
-
-
 class Line:
     """Made by `dial`; everything else is called by one thread."""
 
-    def __init__(self, client: Client, news: SimpleQueue[News], errors: deque[str]) -> None:
+    def __init__(self, address: Address, mqtt5: bool, client: Client, news: SimpleQueue[News], errors: deque[str]) -> None:
         self.client = client
+        self._address = address
+        self._mqtt5 = mqtt5
         self._news = news
         self._errors = errors
 
@@ -84,7 +66,7 @@ class Line:
             if self.client.socket() is not None:
                 self.client.loop_misc()
         except GARBLED as error:
-            self._news.put(Ended(f"the broker sent what is no MQTT ({type(error).__name__}: {error})"))
+            self._news.put(Ended(f"the broker sent what is no MQTT ({type(error).__name__}: {error})", "broker"))
 
     @property
     def has_news(self) -> bool:
@@ -100,19 +82,43 @@ class Line:
             except Empty:
                 return found
             if isinstance(item, Ended) and self._errors:
-                item = Ended(f"{item.why}: {self._errors.pop()}")
+                item = self._explained(item, self._errors.pop())
             found.append(item)
+
+    def _explained(self, item: Ended, error: str) -> Ended:
+        trouble = diagnose_loss(error, self._address)
+        return Ended(f"{item.why}: {error}", item.cause) if trouble is None else Ended(trouble.text, trouble.cause)
 
     def publish(self, message: Message) -> int | None:
         """The number under which the answer will come; None when the line is not able to take it."""
         if not self.client.is_connected():
             return None
         try:
-            info = self.client.publish(message.topic, message.payload, message.qos, message.retain)
+            properties = _properties(message) if self._mqtt5 else None
+            info = self.client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         except GARBLED as error:
             self._news.put(Ended(f"publishing failed ({type(error).__name__}: {error})"))
             return None
         return info.mid if info.rc == 0 else None
+
+    def subscribe(self, topics: str) -> None:
+        """Ask for `topics` with QoS 1; the answer comes as news. What is retained there is not sent (MQTT 5), or marked so."""
+        from paho.mqtt.subscribeoptions import SubscribeOptions
+
+        try:
+            if self._mqtt5:
+                self.client.subscribe(topics, options=SubscribeOptions(qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND))
+            else:
+                self.client.subscribe(topics, 1)
+        except GARBLED as error:
+            self._news.put(Ended(f"subscribing failed ({type(error).__name__}: {error})"))
+
+    def acknowledge(self, mid: int) -> None:
+        """What came under this number was done."""
+        try:
+            self.client.ack(mid, 1)
+        except GARBLED as error:
+            self._news.put(Ended(f"acknowledging failed ({type(error).__name__}: {error})"))
 
     def drop(self) -> None:
         """Close the socket without a goodbye."""
@@ -124,16 +130,16 @@ class Line:
             pass  # it was broken already
 
 
-def dial(address: Address, login: Login, done: Callable[[Line | None, str], None]) -> threading.Thread:
+def dial(address: Address, login: Login, done: Callable[[Line | None, Trouble | None], None]) -> threading.Thread:
     """Connect in a thread of its own, which calls `done` once: with the line, or with None and why there is none."""
 
     def run() -> None:
         try:
             line = _connect(address, login)
         except (OSError, ValueError) as error:
-            done(None, explain(error, address))
+            done(None, diagnose(error, address))
         else:
-            done(line, "")
+            done(line, None)
 
     thread = threading.Thread(target=run, name="dial", daemon=True)
     thread.start()
@@ -143,8 +149,6 @@ def dial(address: Address, login: Login, done: Callable[[Line | None, str], None
 def _connect(address: Address, login: Login) -> Line:
     from paho.mqtt.client import MQTT_LOG_ERR, Client
     from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-    from paho.mqtt.packettypes import PacketTypes
-    from paho.mqtt.properties import Properties
 
     news: SimpleQueue[News] = SimpleQueue()
     errors: deque[str] = deque(maxlen=4)
@@ -155,14 +159,17 @@ def _connect(address: Address, login: Login) -> Line:
         protocol=MQTTProtocolVersion.MQTTv5 if login.mqtt5 else MQTTProtocolVersion.MQTTv311,
         transport="websockets" if address.websocket else "tcp",
         reconnect_on_failure=False,
+        manual_ack=True,  # a command is acknowledged when it has been done
     )
     client.connect_timeout = CONNECT_TIMEOUT_S
-    client.on_connect = lambda _client, _data, _flags, reason, properties: news.put(_greeting(reason, properties))
-    client.on_publish = lambda _client, _data, mid, reason, _properties: news.put(Ack(mid, str(reason) if reason.is_failure else ""))
-    client.on_disconnect = lambda _client, _data, flags, reason, _properties: news.put(Ended(_ending(flags, reason)))
+    client.on_connect = lambda _client, _data, _flags, reason, properties: news.put(greeting(reason, properties))
+    client.on_publish = lambda _client, _data, mid, reason, _properties: news.put(answer(mid, reason))
+    client.on_subscribe = lambda _client, _data, _mid, reasons, _properties: news.put(Subscribed(str(reasons[0]) if reasons[0].is_failure else ""))
+    client.on_message = lambda _client, _data, message: news.put(incoming(message))
+    client.on_disconnect = lambda _client, _data, flags, reason, _properties: news.put(ending(flags, reason))
     client.on_log = lambda _client, _data, level, text: errors.append(text) if level == MQTT_LOG_ERR else None
-    if login.username is not None:
-        client.username_pw_set(login.username, login.password)
+    if login.username is not None or login.password is not None:
+        client.username_pw_set(login.username or "", login.password)  # without a name paho would leave the password out
     if login.will is not None:
         client.will_set(login.will.topic, login.will.payload, login.will.qos, login.will.retain)
     if address.websocket:
@@ -170,25 +177,48 @@ def _connect(address: Address, login: Login) -> Line:
     if address.tls:
         client.tls_set_context(tls_context(login.ca, login.cert, login.key))
     if login.mqtt5:
-        properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = SESSION_S
-        client.connect(address.host, address.port, KEEPALIVE_S, clean_start=False, properties=properties)
+        client.connect(address.host, address.port, KEEPALIVE_S, clean_start=False, properties=_session())
     else:
         client.connect(address.host, address.port, KEEPALIVE_S)
-    return Line(client, news, errors)
+    return Line(address, login.mqtt5, client, news, errors)
 
 
-def _greeting(reason: Any, properties: Any) -> Greeting:
-    refusal = f"the broker refuses the connection: {reason}" if reason.is_failure else ""
-    if not refusal and getattr(properties, "MaximumQoS", 1) < 1:
-        refusal = "the broker takes no QoS 1, without which nothing is acknowledged"
-    if not refusal and getattr(properties, "RetainAvailable", 1) < 1:
-        refusal = "the broker keeps no retained messages, without which nobody sees whether this node is online"
-    return Greeting(refusal, getattr(properties, "ReceiveMaximum", 65535), getattr(properties, "MaximumPacketSize", 0))
+def _session() -> Any:
+    """What CONNECT asks of an MQTT 5 broker: a session that outlives the connection, and commands few and small enough to be held."""
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+
+    properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = SESSION_S
+    properties.ReceiveMaximum = COMMANDS_AT_ONCE
+    properties.MaximumPacketSize = COMMAND_BYTES
+    return properties
 
 
-def _ending(flags: Any, reason: Any) -> str:
-    if flags.is_disconnect_packet_from_server:
-        text = f"the broker ended the connection: {reason}"
-        return text + ": is there another client with this client_id?" if reason.value == 0x8E else text
-    return "the connection was lost" if reason.is_failure else "disconnected"
+def _properties(message: Message) -> Any:
+    """Of a PUBLISH; None when there are none."""
+    if message.user or message.correlation:
+        return _fresh_properties(message.expiry_s, message.content_type, message.user, message.correlation)
+    return _shared_properties(message.expiry_s, message.content_type) if message.expiry_s or message.content_type else None
+
+
+@functools.lru_cache(maxsize=8)
+def _shared_properties(expiry_s: int, content_type: str) -> Any:
+    """Most messages have the same: made once, since making them takes longer than sending."""
+    return _fresh_properties(expiry_s, content_type, (), b"")
+
+
+def _fresh_properties(expiry_s: int, content_type: str, user: tuple[tuple[str, str], ...], correlation: bytes) -> Any:
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+
+    properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    if expiry_s:
+        properties.MessageExpiryInterval = expiry_s
+    if content_type:
+        properties.ContentType = content_type
+    if correlation:
+        properties.CorrelationData = correlation
+    if user:
+        properties.UserProperty = list(user)
+    return properties

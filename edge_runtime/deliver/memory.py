@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from edge_runtime.deliver.link import LinkState, Message
+from edge_runtime.deliver.link import LinkState, Message, Request
 from edge_runtime.types import Settlement, SpooledRow
 
 WINDOW = 16
@@ -70,6 +70,12 @@ class MemorySink:
     @property
     def untold(self) -> int:
         return 0
+
+    def requests(self) -> Sequence[Request]:
+        return ()
+
+    def acknowledge(self, request: Request) -> None:
+        """Nobody asks anything here."""
 
     def wait(self, timeout: float) -> None:
         self._woken.wait(timeout)

@@ -4,27 +4,33 @@
 
 At most min(16, the broker's Receive Maximum) publishes are unanswered; a row counts as delivered when its PUBACK says success, and only then.
 Nothing is published into a line that is not up, so what is unanswered when it drops is exactly what must be offered again.
+
+Commands come the other way, in a session that the broker keeps while this node is away; one is acknowledged when it has been done.
+
+MQTT 3.1.1 has no reason codes (a refused publish looks like one that was taken), no Receive Maximum (the window is 16), no Maximum Packet
+Size (what is too large is found out by losing the connection), no message expiry, no user properties and no response topic.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
-import select
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from edge_runtime.deliver.address import parse_address
-from edge_runtime.deliver.line import Ack, Ended, Greeting, Line, Login, dial
-from edge_runtime.deliver.link import LinkState, Message
+from edge_runtime.deliver.address import Trouble, parse_address
+from edge_runtime.deliver.line import Line, Login, dial
+from edge_runtime.deliver.link import LinkState, Message, Request
+from edge_runtime.deliver.news import Ack, Ended, Greeting, Incoming, News, Subscribed
+from edge_runtime.deliver.setaside import SetAside, packet_bytes
+from edge_runtime.deliver.waker import Waker
 from edge_runtime.errors import ConfigError, Problem
 from edge_runtime.options import Secret, option
+from edge_runtime.present.formats.cloudevents import CONTENT_TYPE, attributes
 from edge_runtime.types import Settlement, SpooledRow
 
 if TYPE_CHECKING:
@@ -39,7 +45,7 @@ JITTER = 0.5
 GREETING_S = 15.0
 ANSWER_S = 30.0  # without any answer while some are owed, the line is taken for dead
 STEADY_S = 10.0
-_OVERHEAD = 16  # bytes of a PUBLISH beside topic and payload, at most
+REQUESTS = 64  # commands that wait to be fetched; on MQTT 5 the broker sends far fewer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +60,23 @@ class MqttOptions:
     ca: Path | None = option("Certificate authority to trust, PEM.", default=None, kind="path")
     cert: Path | None = option("Client certificate, PEM.", default=None, kind="path")
     key: Path | None = option("Client key, PEM.", default=None, kind="path")
-    formats: tuple[str, ...] = option("Extra formats beside the native one.", default=())
+    expiry_s: float = option(
+        "MQTT 5: how long the broker keeps an event for a subscriber that is away, from when it got it.", default=7 * 86400.0, low=60, kind="duration"
+    )
+    formats: tuple[Literal["cloudevents"], ...] = option(
+        "Beside the native envelope. cloudevents: the attributes of CloudEvents 1.0 as MQTT 5 user properties (binary mode), the payload unchanged.",
+        default=(),
+    )
 
 
 class MqttSink:
     """A `Link` to an MQTT broker. One thread calls everything but `wake`."""
 
-    def __init__(self, options: MqttOptions, client_id: str, will: Message | None = None) -> None:
-        """Raises ConfigError for a URL that is none."""
+    def __init__(self, options: MqttOptions, client_id: str, will: Message | None = None, commands: str = "") -> None:
+        """`commands` is the topic below which commands come, "edge/v1/<site>/<node>/cmd"; without it none are heard.
+
+        Raises ConfigError for a URL that is none.
+        """
         try:
             self._address = parse_address(options.url)
         except ValueError as error:
@@ -69,23 +84,27 @@ class MqttSink:
         password = None if options.password is None else options.password.reveal()
         tls = (options.ca, options.cert, options.key)
         self._login = Login(client_id, options.protocol == "5", options.username, password, *tls, will)
+        self._commands = commands
+        self._expiry_s = round(options.expiry_s)
+        self._cloudevents = "cloudevents" in options.formats
         self._state = LinkState("connecting")
         self._line: Line | None = None
         self._dialling: threading.Thread | None = None
-        self._dialled: SimpleQueue[tuple[Line | None, str]] = SimpleQueue()
+        self._dialled: SimpleQueue[tuple[Line | None, Trouble | None]] = SimpleQueue()
         self._closed = False
         self._window = WINDOW
         self._packet_maximum = 0
-        self._in_flight: dict[int, int | str] = {}  # mid -> seq of a row, or topic of a message
+        self._in_flight: dict[int, int | Message] = {}  # mid -> seq of a row, or a message, in the order of sending
         self._settled: list[Settlement] = []
+        self._requests: list[Request] = []
+        self._set_aside = SetAside()
+        self._answers = False  # this line's broker has answered something
         self._next_dial_s = float("inf")
         self._wait_s = FIRST_WAIT_S
         self._since_s = 0.0  # when the present phase began
         self._heard_s = 0.0  # when the broker last answered, or first owed an answer
         self._random = random.Random()
-        self._wake_out, self._wake_in = socket.socketpair()
-        self._wake_out.setblocking(False)
-        self._wake_in.setblocking(False)
+        self._waker = Waker()
 
     @property
     def state(self) -> LinkState:
@@ -93,22 +112,38 @@ class MqttSink:
 
     @property
     def untold(self) -> int:
-        return sum(isinstance(what, str) for what in self._in_flight.values())
+        return sum(isinstance(what, Message) for what in self._in_flight.values())
 
     def connect(self) -> None:
         self._next_dial_s = 0.0
         self._step()
 
     def offer(self, row: SpooledRow) -> bool:
-        if self._packet_maximum and len(row.body) + len(row.topic) + _OVERHEAD > self._packet_maximum:
-            self._settled.append(Settlement(row.seq, False, f"larger than the broker's limit of {self._packet_maximum} bytes"))
+        if self._state.name != "connected" or len(self._in_flight) >= self._window:
+            return False
+        message = Message(row.topic, row.body, 1, expiry_s=self._expiry_s)
+        if self._cloudevents:
+            message = message._replace(content_type=CONTENT_TYPE, user=attributes(row.topic, row.body))
+        if self._too_large(message):
+            self._settled.append(Settlement(row.seq, False, f"larger than the broker's limit of {self._packet_maximum} bytes", final=True))
             return True
-        return self._publish(Message(row.topic, row.body, 1), row.seq)
+        return self._publish(message, row.seq)
 
     def tell(self, message: Message) -> bool:
         if message.qos == 0 and self._line is not None and self._line.client.want_write():
             return False  # the line is congested: what is only for now is not worth queueing
-        return self._publish(message, message.topic)
+        if self._state.name == "connected" and self._too_large(message):
+            self._set_aside.too_large(message, self._packet_maximum)
+            return True
+        return self._set_aside.holds(message) or self._publish(message, message)
+
+    def requests(self) -> Sequence[Request]:
+        found, self._requests = self._requests, []
+        return found
+
+    def acknowledge(self, request: Request) -> None:
+        if self._line is not None and request.mid and request.connects == self._state.connects and self._state.name == "connected":
+            self._line.acknowledge(request.mid)
 
     def settled(self) -> Sequence[Settlement]:
         self._step()
@@ -116,23 +151,17 @@ class MqttSink:
         return found
 
     def wait(self, timeout: float) -> None:
-        if self._line is not None and self._line.has_news:
+        line = self._line
+        if line is not None and line.has_news:
             return  # a publish found the line broken
-        poll = select.poll()
-        poll.register(self._wake_out, select.POLLIN)
-        sock: Any = None if self._line is None else self._line.client.socket()
-        if self._line is not None and sock is not None:
-            if getattr(sock, "pending", _nothing)():
-                return  # TLS has read more than it gave out
-            poll.register(sock, select.POLLIN | (select.POLLOUT if self._line.client.want_write() else 0))
         left_s = min(timeout, self._due_s() - time.monotonic())
-        woken = poll.poll(max(0.0, left_s) * 1000)
-        if any(number == self._wake_out.fileno() for number, _ in woken):
-            self._wake_out.recv(4096)
+        if line is None:
+            self._waker.wait(left_s)
+        else:
+            self._waker.wait(left_s, line.client.socket(), writable=line.client.want_write())
 
     def wake(self) -> None:
-        with contextlib.suppress(OSError):  # full: it will wake anyway; closed: nobody waits
-            self._wake_in.send(b"!")
+        self._waker.wake()
 
     def close(self, deadline_s: float) -> None:
         """Send DISCONNECT and wait for the broker to close, at most `deadline_s`: whatever was written before has then arrived."""
@@ -151,12 +180,14 @@ class MqttSink:
         self._line = None
         self._in_flight.clear()
         self._state = LinkState("offline", "closed", self._state.connects)
-        self._wake_in.close()
-        self._wake_out.close()
+        self._waker.close()
 
     # -- inside ----------------------------------------------------------------------------------------------------------------
 
-    def _publish(self, message: Message, what: int | str) -> bool:
+    def _too_large(self, message: Message) -> bool:
+        return bool(self._packet_maximum) and packet_bytes(message) > self._packet_maximum
+
+    def _publish(self, message: Message, what: int | Message) -> bool:
         line = self._line
         if line is None or self._state.name != "connected" or (message.qos and len(self._in_flight) >= self._window):
             return False
@@ -188,19 +219,19 @@ class MqttSink:
             silent = self._state.name == "connected"
             self._lose(f"no answer from the broker for {ANSWER_S if silent else GREETING_S:.0f} s", now_s)
 
-    def _on_dialled(self, line: Line | None, why: str) -> None:
+    def _on_dialled(self, line: Line | None, trouble: Trouble | None) -> None:
         """In the dialling thread."""
         if self._closed and line is not None:
             line.drop()
             return
-        self._dialled.put((line, why))
+        self._dialled.put((line, trouble))
         self.wake()
 
     def _look_at_dialling(self, now_s: float) -> None:
         thread = self._dialling
         alive = thread is not None and thread.is_alive()
         try:
-            line, why = self._dialled.get_nowait()
+            line, trouble = self._dialled.get_nowait()
         except Empty:
             if not alive:
                 self._dialling = None
@@ -208,42 +239,74 @@ class MqttSink:
             return
         self._dialling = None
         self._since_s = now_s
-        if line is None:
-            self._lose(why, now_s)
-        else:
-            self._line = line
+        self._answers = False
+        self._line = line
+        if trouble is not None:
+            self._lose(trouble.text, now_s, trouble.cause)
 
-    def _learn(self, news: Greeting | Ack | Ended, now_s: float) -> None:
+    def _learn(self, news: News, now_s: float) -> None:
         if self._line is None:
             return
         if isinstance(news, Ack):
             self._heard_s = now_s
-            self._answered(self._in_flight.pop(news.mid, None), news.refusal)
+            self._answers = True
+            self._answered(self._in_flight.pop(news.mid, None), news)
+        elif isinstance(news, Incoming):
+            self._take(news)
         elif isinstance(news, Ended):
-            self._lose(news.why, now_s)
+            self._lose(news.why, now_s, news.cause)
+        elif isinstance(news, Subscribed):
+            if news.refusal:
+                self._refused(f"{self._commands}/#", f"{news.refusal}: no commands are heard")
         elif news.refusal:
-            self._lose(news.refusal, now_s)
+            self._lose(news.refusal, now_s, news.cause)
         else:
-            self._window = min(WINDOW, news.receive_maximum)
-            self._packet_maximum = news.packet_maximum
-            self._since_s = self._heard_s = now_s
-            self._state = LinkState("connected", "", self._state.connects + 1)
+            self._begin(news, now_s)
 
-    def _answered(self, what: int | str | None, refusal: str) -> None:
+    def _begin(self, greeting: Greeting, now_s: float) -> None:
+        self._window = min(WINDOW, greeting.receive_maximum)
+        self._packet_maximum = greeting.packet_maximum
+        self._since_s = self._heard_s = now_s
+        self._state = LinkState("connected", "", self._state.connects + 1)
+        if self._commands and self._line is not None:
+            self._line.subscribe(f"{self._commands}/#")
+
+    def _take(self, message: Incoming) -> None:
+        """A command: kept until it is fetched. A retained one would be done again at each start, so it is not one."""
+        name = message.topic.removeprefix(f"{self._commands}/")
+        request = Request(name, message.payload, message.response_topic, message.correlation, message.mid, self._state.connects)
+        if not message.retained and message.topic != name and len(self._requests) < REQUESTS:
+            self._requests.append(request)
+            return
+        why = "it is retained: a command is for now" if message.retained else "too many wait" if message.topic != name else "it is no command"
+        _log.warning("%s: not done: %s", message.topic, why)
+        self.acknowledge(request)
+
+    def _answered(self, what: int | Message | None, ack: Ack) -> None:
         if isinstance(what, int):
             self._wait_s = FIRST_WAIT_S  # this line does its work
-            self._settled.append(Settlement(what, not refusal, refusal))
-        elif isinstance(what, str) and refusal:
-            _log.warning("%s: refused by the broker: %s", what, refusal)
+            self._settled.append(Settlement(what, not ack.refusal, ack.refusal, ack.final))
+        elif what is not None:
+            self._set_aside.taken(what)
+            if ack.refusal:
+                self._refused(what.topic, ack.refusal)
 
-    def _lose(self, why: str, now_s: float) -> None:
+    def _refused(self, topic: str, why: str) -> None:
+        _log.warning("%s: refused by the broker: %s", topic, why)
+        self._state = self._state._replace(refused=f"{topic}: {why}")
+
+    def _lose(self, why: str, now_s: float, cause: str = "lost") -> None:
         if self._state.name == "connected" and now_s - self._since_s > STEADY_S:
             self._wait_s = FIRST_WAIT_S
+        first = next(iter(self._in_flight.values()), None)
+        if self._answers and isinstance(first, Message):
+            self._set_aside.struck(first)
         if self._line is not None:
             self._line.drop()
         self._line = None
         self._in_flight.clear()
-        self._state = LinkState("offline", why, self._state.connects)
+        self._requests.clear()  # the broker sends them again
+        self._state = LinkState("offline", why, self._state.connects, cause)
         self._next_dial_s = now_s + self._wait_s * self._random.uniform(1 - JITTER, 1 + JITTER)
         self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
 
@@ -256,7 +319,3 @@ class MqttSink:
         if self._state.name != "connected":
             return self._since_s + GREETING_S
         return self._heard_s + ANSWER_S if self._in_flight else float("inf")
-
-
-def _nothing() -> int:
-    return 0
