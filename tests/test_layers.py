@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "edge_runtime"
 
 LAYERS = {
-    0: {"types", "contracts", "manifest", "options", "errors", "clock"},
+    0: {"types", "contracts", "manifest", "options", "errors", "clock", "discipline"},
     1: {"kernels", "prepare", "decode", "track", "analyse", "present", "evaluate"},
     2: {"sources", "infer", "deliver"},
     3: {"config", "runtime"},

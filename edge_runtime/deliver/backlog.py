@@ -110,6 +110,15 @@ class Backlog:
         """Nothing is read ahead, and nothing is known to be on the disk."""
         return not any(queue.rows or queue.more for queue in self._queues.values())
 
+    def refresh(self) -> None:
+        """What was read ahead and not taken may read otherwise by now: read it anew."""
+        self._turn += 1
+        for queue in self._queues.values():
+            if queue.rows:
+                queue.cursor = queue.rows[0].seq - 1
+                queue.more = True
+                queue.rows.clear()
+
     def rewind(self) -> None:
         """What was taken and not settled must be offered again: read everything anew."""
         self._turn += 1

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from edge_runtime.deliver.entry import Entry, checksum, on_the_wire
 from edge_runtime.deliver.spoolfile import DEAD_ROWS
+from edge_runtime.present.restamp import restamp
 from edge_runtime.types import SpooledRow, Tick
 
 CHUNK = 256  # rows that are looked at or removed at once
@@ -28,10 +29,13 @@ class Found(NamedTuple):
 class Rows:
     """Everything raises sqlite3.Error."""
 
-    def __init__(self, connection: sqlite3.Connection, epoch: str, boot: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, epoch: str, boot: int, leads: Mapping[str, int]) -> None:
+        """`leads`: of boots whose clock was right at last, by how much the wall clock led the monotonic one, in nanoseconds. It may grow."""
         self._db = connection
         self._epoch = epoch
         self._boot = boot
+        self._leads = leads
+        self._boots: dict[int, str] = dict(connection.execute("SELECT id, boot FROM boots").fetchall())
 
     def count(self) -> int:
         """How many there are."""
@@ -63,7 +67,7 @@ class Rows:
                     seq,
                     topics[row.topic][0],
                     row.body,
-                    checksum(seq, row.topic, row.body, row.origin),
+                    checksum(seq, row, self._boot),
                     row.mono_ns,
                     row.wall_ns,
                     self._boot,
@@ -74,16 +78,22 @@ class Rows:
         )
 
     def read(self, topic: str, number: int, priority: int, after: int, limit: int) -> tuple[list[SpooledRow], list[int]]:
-        """Rows of one topic in order, and the numbers of those that are broken."""
-        query = "SELECT seq, body, crc, origin FROM rows WHERE topic = ? AND seq > ? ORDER BY seq LIMIT ?"
+        """Rows of one topic in order, their times put right where that is known, and the numbers of those that are broken."""
+        query = "SELECT seq, body, crc, origin, mono_ns, wall_ns, boot FROM rows WHERE topic = ? AND seq > ? ORDER BY seq LIMIT ?"
         sound: list[SpooledRow] = []
         broken: list[int] = []
-        for seq, body, crc, origin in self._db.execute(query, (number, after, limit)).fetchall():
-            if isinstance(body, bytes) and crc == checksum(seq, topic, body, origin):
-                sound.append(SpooledRow(seq, topic, on_the_wire(body, self._epoch, seq, origin), priority))
+        for seq, body, crc, origin, mono_ns, wall_ns, boot in self._db.execute(query, (number, after, limit)).fetchall():
+            if isinstance(body, bytes) and crc == checksum(seq, Entry(topic, body, priority, mono_ns, wall_ns, origin), boot):
+                told = self._put_right(body, Tick(mono_ns, wall_ns), boot)
+                sound.append(SpooledRow(seq, topic, on_the_wire(told, self._epoch, seq, origin), priority))
             else:
                 broken.append(seq)
         return sound, broken
+
+    def _put_right(self, body: bytes, event: Tick, boot: int) -> bytes:
+        """`body` as it is told: nothing is rewritten on the disk for that."""
+        lead_ns = self._leads.get(self._boots.get(boot, ""))
+        return body if lead_ns is None else restamp(body, event, lead_ns)
 
     def first(self, limit: int) -> list[tuple[int, Entry]]:
         """The oldest rows of all topics as entries that keep their ids."""

@@ -52,7 +52,8 @@ class SpoolOptions:
 class Spool:
     """Construction is pure; `open` touches the disk. One thread calls everything."""
 
-    def __init__(self, options: SpoolOptions) -> None:
+    def __init__(self, options: SpoolOptions, leads: Mapping[str, int] | None = None) -> None:
+        """`leads`: see Rows; what its owner adds to it counts from the next `read` on."""
         self.path = options.path
         self.epoch = ""
         self.depth = 0
@@ -62,6 +63,7 @@ class Spool:
         self.losses = Losses()
         self.oldest: Tick | None = None
         self._options = options
+        self._leads = {} if leads is None else leads
         self._budget = Budget(options.max_bytes)
         self._db: sqlite3.Connection | None = None
         self._table: Rows
@@ -197,7 +199,7 @@ class Spool:
         run("INSERT OR IGNORE INTO boots (boot) VALUES (?)", (boot_id(),))
         boot = run("SELECT id FROM boots WHERE boot = ?", (boot_id(),)).fetchone()[0]
         run("DELETE FROM boots WHERE id <> ? AND id NOT IN (SELECT boot FROM rows)", (boot,))
-        table = Rows(self._connection, self.epoch, boot)
+        table = Rows(self._connection, self.epoch, boot, self._leads)
         closed = run("SELECT value FROM meta WHERE key = 'clean'").fetchone()
         if closed is not None and closed[0] != "1":
             first_seq = max(first_seq, table.last_given() + 1 + SKIP_AFTER_UNCLEAN)

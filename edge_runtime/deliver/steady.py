@@ -37,8 +37,9 @@ class SteadySpool:
         self.degraded = ""  # why rows are in memory; empty when they are on the disk
         self.corruptions = 0
         self.state: dict[str, str] = {}  # the newest value of every key, to begin a new file with
+        self.leads: dict[str, int] = {}  # boot -> by how much its wall clock led the monotonic one when it was right: unsynced rows are told by that
         self._options = options
-        self._disk = Spool(options)
+        self._disk = Spool(options, self.leads)
         self._memory: Spool | None = None
         self._retry_ns = 0
         self._volatile = False
@@ -177,7 +178,7 @@ class SteadySpool:
             return
         self.degraded = str(error)
         _log.error("the disk refused, messages are kept in memory (up to %d MB) until it takes them: %s", MEMORY_BYTES // 1_000_000, error)
-        self._memory = Spool(replace(self._options, path=MEMORY, max_bytes=MEMORY_BYTES))
+        self._memory = Spool(replace(self._options, path=MEMORY, max_bytes=MEMORY_BYTES), self.leads)
         self._memory.open()
         self._base += _GENERATION
 
@@ -209,7 +210,7 @@ class SteadySpool:
         first_seq = self._disk.next_seq
         self._dropped += self._disk.dropped
         self._disk.close()
-        self._disk = Spool(self._options)
+        self._disk = Spool(self._options, self.leads)
         try:
             self._disk.open(first_seq)
         except Corrupt as error:
@@ -239,7 +240,7 @@ class SteadySpool:
         if loss is None:  # nothing in the file can be older than max_age: it would have been dropped
             loss = Loss("node", "corrupt", now.wall_ns - round(self._options.max_age_s * 1e9), now.wall_ns, 0)
         self._dropped += self._disk.dropped
-        self._disk = Spool(self._options)
+        self._disk = Spool(self._options, self.leads)
         self._disk.open(first_seq)
         self._disk.commit(Batch(state=self.state, lost=[loss, *owed]), now)
         self.moves += 1

@@ -36,7 +36,9 @@ BATCH_BYTES = 256_000
 ALIVE_S = 10.0
 EXPIRE_S = 10.0
 IDLE_S = 5.0
+BOOTS = 16  # of which it is remembered how their clocks were put right
 _ALIVE = "alive"
+_LEADS = "leads"
 
 
 class Recorder:
@@ -74,6 +76,7 @@ class Recorder:
         self._spool.open(now)
         self._saved = dict(self._spool.state)
         self._moves = self._spool.moves
+        self._spool.leads.update({str(boot): int(lead_ns) for boot, lead_ns in (self.saved(_LEADS) or {}).items()})
         self._backlog.grown(self._spool.topics())
         self._stats = self._spool.stats()
 
@@ -93,6 +96,25 @@ class Recorder:
         if alive is None:
             return None
         return Tick(int(alive["mono_ns"]) if alive["boot"] == self._boot else -1, int(alive["wall_ns"]))
+
+    def synchronised(self, lead_ns: int) -> bool:
+        """The wall clock is right, and leads the monotonic one by `lead_ns`: what was stored in this boot before is told by that from now on.
+
+        The first call in a boot counts, also when an earlier process made it; whether this was it.
+        """
+        with self._changed:
+            leads = self._spool.leads
+            if self._boot in leads:
+                return False
+            while len(leads) >= BOOTS:
+                del leads[next(iter(leads))]
+            leads[self._boot] = lead_ns
+            self._backlog.refresh()
+            self._refill = True
+            self._changed.notify_all()
+            kept = dict(leads)
+        self.record([], {_LEADS: kept})
+        return True
 
     def flush(self, timeout: float) -> bool:
         """Store now what was recorded before this call. False when that took longer than `timeout` seconds."""
