@@ -1,13 +1,13 @@
-"""`sim:junction`: a signalised junction of a main road and a side road, seen from a mast on its south-eastern corner. People keep to the right.
+"""`sim:junction`: a signalised junction of a main road and a side road, seen from a mast in the green south-east of it. People keep to the right.
 
           N │   ↓ │ ↑   │                  main road   two lanes each way, 3.25 m, and a cycle lane at the kerb
     █████   │   s │ n   │   █████          side road   one lane each way, 3.30 m, and a cycle lane at the kerb
  ───────────┘═════╪     └───────────       ▤           zebra, across every arm but the northern one
- ← cycle lane   ▤       ▤                  ═           stop lines
- ← two lanes    ▤       ▤║
-W───────────────▤───────▤──────────E       The eastern arm lies clear in the foreground: traffic that passes between
- two lanes →   ║▤       ▤                  its stop line and its zebra never queues there.
- cycle lane →   ▤       ▤
+ ← cycle lane   ▤       ▤ ║                ═ ║         stop lines; on the main road that of the cycle lane lies 4 m ahead
+ ← two lanes    ▤       ▤   ║
+W───────────────▤───────▤──────────E       The eastern arm lies clear in the foreground: traffic is counted between its
+ two lanes → ║  ▤       ▤                  stop lines and its zebra, where it never queues.
+ cycle lane →  ║▤       ▤
  ───────────┐ ▤▤▤▤▤▤▤▤▤ ┌───────────
             │     ╪═════│     ◉ camera
             │   ↓ │ ↑   │

@@ -101,10 +101,11 @@ _CROSSINGS = (
     Crossing("west", -ground.ZEBRA_X[1], -ground.MAIN_M, -ground.ZEBRA_X[0], ground.MAIN_M, along_y=True),
     Crossing("south", -ground.SIDE_M, -ground.ZEBRA_Y[1], ground.SIDE_M, -ground.ZEBRA_Y[0], along_y=False),
 )
-_SIGNAL = ("walk-east-s", "walk-west-s", "walk-south-e")
+_NUMBER = {crossing.name: number for number, crossing in enumerate(_CROSSINGS)}
+_SIGNAL = ("walk-east-s", "walk-west-s", "walk-south-e")  # both heads of a crossing show the same
 _KERB_M = 0.75  # people wait this far from the kerb
 
-# Places on the pavements that walks lead through. Those of the eastern zebra are z.., its ends.
+# Places on the pavements that walks lead through. The ends of a crossing begin with its name.
 _PLACES: dict[str, Point] = {
     "E-south": (62.0, -11.5),
     "E-north": (62.0, 11.5),
@@ -147,8 +148,8 @@ def _walk(places: tuple[str, ...], per_minute: float) -> Walk:
     gates = []
     for before, after in pairwise(places):
         name = before.split("-")[0]
-        if name in ("east", "west", "south") and after.split("-")[0] == name:
-            number = ("east", "west", "south").index(name)
+        number = _NUMBER.get(name)
+        if number is not None and after.split("-")[0] == name:
             gates.append(_gate(path, number, _PLACES[before], _PLACES[after]))
     return Walk(path, _ROOM_M, per_minute, tuple(gates))
 

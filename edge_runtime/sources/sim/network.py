@@ -34,8 +34,8 @@ class Route:
     limit_mps: float
     half_m: float  # half the width of the widest that goes there, with its place in the lane and what it sweeps when it turns
     signal: str = ""  # the head that it obeys; none: empty
-    stop_m: float = 0.0  # how far along its stop line is
-    phase: str = ""  # routes of one phase have green together
+    stop_m: float = 0.0  # how far along its light holds it, a little before the stop line
+    phase: str = ""  # routes of one phase have green together; those of cyclists may begin earlier
     rank: int = 2  # those of a lower rank give way
     turn: int = 0  # -1 left, 1 right
     bend: Bend | None = None

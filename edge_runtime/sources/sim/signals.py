@@ -3,7 +3,7 @@
 s      0   4             26  29 31               51  54 56
 main   ├ r ├ green ──────┤ A ├ red ─────────────────────┤     A amber; between the two roads everybody has red
 cycle  ├ green ──────────┤ A ├ red ─────────────────────┤     cyclists of the main road wait ahead of the others, and start before them
-side   ├ red ──────────────────┤ green ──────────┤ A ├  ┤     who rides along it, too
+side   ├ red ───────────────────┤ green ─────────┤ A ├  ┤     those of the side road with everybody else
 walk over the side road  1–14        walk over the main road  32–38      the rest of the time is for those who are still on it
 """
 
