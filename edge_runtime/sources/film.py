@@ -31,7 +31,7 @@ class Film:
 
     def __init__(self, path: Path, fps: float) -> None:
         self._path = path
-        self._partial = path.with_name(f".{path.name}.partial")
+        self._partial = path.parent / f".{path.name}.partial"
         self._fps = Fraction(fps).limit_denominator(1001)
         self._file: BinaryIO | None = None
         self._container: Any = None
@@ -79,6 +79,8 @@ class Film:
 
         height, width = picture.shape[:2]
         try:
+            if self._path.is_dir():
+                raise IsADirectoryError("this is a folder: name a file")
             self._file = self._partial.open("wb")
         except OSError as error:
             raise CannotStart(f"{self._path}: the film cannot be written here: {error}") from error

@@ -10,12 +10,12 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from edge_runtime.errors import EdgeError, Exhausted
+from edge_runtime.errors import CannotStart, EdgeError, Exhausted
 from edge_runtime.sources import SourceSpec, street_options
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Film and truth of one street. 0 when both are complete, 2 for a URL that makes no sense, 3 when the disk refuses."""
+    """Film and truth of one street. 0 when both are complete, 2 for a URL that makes no sense, 3 when the machine refuses (a disk, a codec)."""
     parser = argparse.ArgumentParser(
         prog="python -m edge_runtime.sources.sim", description="Writes a simulated street as an H.264 film, every picture of it."
     )
@@ -28,16 +28,13 @@ def main(arguments: list[str] | None = None) -> int:
         count = film(args.url if args.seconds is None else _lasting(args.url, args.seconds), args.film, args.truth)
     except EdgeError as error:
         print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"{error.filename or args.film}: {error.strerror}: give a place that takes it", file=sys.stderr)
-        return 3
+        return 3 if isinstance(error, CannotStart) else 2
     print(f"{args.film}: {count} pictures")
     return 0
 
 
 def film(url: str, path: Path, truth: Path | None = None) -> int:
-    """Write a street's film at `path`, and its truth into the folder `truth`; how many pictures. Raises Unsupported, CannotStart, OSError."""
+    """Write a street's film at `path`, and its truth into the folder `truth`; how many pictures. Raises Unsupported, CannotStart."""
     from edge_runtime.sources.film import Film
     from edge_runtime.sources.sim.source import SimFootage
     from edge_runtime.sources.sim.truthfiles import TruthFiles

@@ -46,5 +46,11 @@ def test_film_of_what_is_no_street_says_why_and_leaves_nothing(url: str, says: s
 
 
 def test_film_where_nothing_can_be_written_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([f"{URL}&seconds=0.2", str(tmp_path / "absent" / "road.mp4")]) != 0
+    assert main([f"{URL}&seconds=0.2", str(tmp_path / "absent" / "road.mp4")]) == 3
     assert "cannot be written here" in capsys.readouterr().err
+
+
+def test_film_in_place_of_a_folder_is_refused_before_it_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([f"{URL}&seconds=0.2", str(tmp_path)]) == 3
+    assert "this is a folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
