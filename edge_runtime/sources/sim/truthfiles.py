@@ -6,7 +6,7 @@
                       frames, left and top count from 1; pixels to 0.01; each user whose whole body overlaps the picture, hidden ones too
     seqinfo.ini       MOTChallenge: size, rate and length of the sequence; frame N of gt.txt is the Nth frame that the camera's `fps` selected
     truth.json        {"frames","fps","size", "lines": {name: {"line": [[x, y], [x, y]] in pixels, "anchor", "forward": {class: n},
-                      "backward": {class: n}}}}: the sums of crossings.jsonl; classes that did not pass are left out
+                      "backward": {class: n}}}, "how"}: the sums of crossings.jsonl; classes that did not pass are left out; how it is known
 
 Classes of gt.txt are MOTChallenge's where it has them (1 pedestrian, 3 car, 4 bicycle, 5 motorbike); 13 is a bus and 14 a truck.
 """
@@ -70,14 +70,15 @@ class TruthFiles:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        whole = kind is None and self._frames > 0
         try:
             with self._stack:
-                if kind is None and self._frames:
+                if whole:
                     self._finish()
+            if whole:
+                self._sum_up()
         except OSError as refused:
             raise self._refused(refused) from refused
-        if kind is None and self._frames:
-            self._sum_up()
 
     def _take(self, frame: TrueFrame) -> None:
         self._frames += 1
@@ -125,8 +126,9 @@ class TruthFiles:
             try:
                 partial.write_text(text, encoding="utf-8")
                 partial.replace(self._folder / name)
-            except OSError as error:
-                raise self._refused(error) from error
+            except OSError:
+                partial.unlink(missing_ok=True)
+                raise
 
     def _lines(self) -> dict[str, Any]:
         """What passed each line, by direction and class."""

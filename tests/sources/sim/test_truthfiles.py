@@ -97,6 +97,7 @@ def test_stays_end_after_they_began_and_the_last_are_open(story: Story) -> None:
         assert seconds_of(row["leave"]) - seconds_of(row["enter"]) == pytest.approx(row["dwell_s"], abs=0.002)
     still = {row["id"] for row in stays if row["leave"] is None}
     assert still == {stay.id for stay in story.log.staying}
+    assert still, "a crowded junction is never empty"
 
 
 def test_gt_has_a_row_for_each_body_that_overlaps_the_picture(story: Story) -> None:
