@@ -59,7 +59,6 @@ class PeopleArrivals:
     """One walk: who comes next, and when. Some come in twos, side by side."""
 
     def __init__(self, number: int, walk: Walk, seed: int, density: float) -> None:
-        self._number = number
         self._walk = walk
         self._draw = Random(f"{seed}/walk {number}")
         self._mean_s = 60.0 * 1.2 / (walk.per_minute * density)  # a fifth are twos
@@ -73,10 +72,10 @@ class PeopleArrivals:
         two = draw.random() < 0.2
         side = -between(draw, (0.4, room) if not two else (0.35, room - 0.8))
         rest_s = between(draw, (4.0, 25.0)) if self._walk.rest_m and draw.random() < 0.5 else 0.0
-        comers = [Walker(first, self._number, self._walk, side, rest_s)]
+        comers = [Walker(first, self._walk, side, rest_s)]
         if two:
             friend = born(draw, next_id + 1, "pedestrian")
-            comers.append(Walker(_alike(friend, first.pace), self._number, self._walk, side - 0.8, rest_s))
+            comers.append(Walker(_alike(friend, first.pace), self._walk, side - 0.8, rest_s))
         self._due_s = now_s + exponential(draw, self._mean_s)
         gates = self._walk.gates
         crowd = (

@@ -60,12 +60,6 @@ class Camera:
         ahead = -self.view.eye[2] / z
         return (self.view.eye[0] + ahead * x, self.view.eye[1] + ahead * y)
 
-    def depths(self, users: Sequence[RoadUser]) -> NDArray[np.float64]:
-        """[N] metres along the optical axis to the middle of each user's footprint."""
-        if not users:
-            return np.zeros(0)
-        return self.seen(np.array([(user.x_m, user.y_m, 0.0) for user in users]))[:, 2]
-
     def boxes(self, users: Sequence[RoadUser]) -> NDArray[np.float64]:
         """[N, 4] left, top, right, bottom in pixels: the bounds of each user's whole body, hidden or not, within the picture or not.
 

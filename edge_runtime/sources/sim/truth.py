@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_runtime.sources.sim.projection import Camera
 from edge_runtime.sources.sim.street import Moment, Point, RoadUser, View
@@ -28,7 +27,6 @@ KEPT = 8192
 """Crossings and stays in detail; sums are kept for ever."""
 
 _KMH = 3.6
-Array = NDArray[np.float64]
 Item = TypeVar("Item")
 
 
@@ -240,7 +238,7 @@ class _Line:
             raise ValueError(f'line "{rule.name}": both ends are the same point')
 
     def depth(self, place: Point) -> float:
-        """How far on its right-hand side, in its own lengths squared; below zero on its left."""
+        """How far on its right-hand side, times its length, in pixels squared; below zero on its left."""
         return self._dx * (place[1] - self._y) - self._dy * (place[0] - self._x)
 
     def along(self, place: Point) -> float:

@@ -25,7 +25,6 @@ class Walker:
         "heading",
         "next_x",
         "next_y",
-        "number",
         "person",
         "prefers_m",
         "queues",
@@ -40,9 +39,8 @@ class Walker:
         "y",
     )
 
-    def __init__(self, person: Person, number: int, walk: Walk, side_m: float, rest_s: float) -> None:
+    def __init__(self, person: Person, walk: Walk, side_m: float, rest_s: float) -> None:
         self.person = person
-        self.number = number
         self.walk = walk
         self.along_m = 0.0
         self.side_m = self.prefers_m = side_m  # to the left is positive

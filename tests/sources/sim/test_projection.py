@@ -69,9 +69,7 @@ def test_ground_above_the_horizon_is_infinite() -> None:
 
 
 def test_boxes_of_nobody() -> None:
-    camera = Camera(ABOVE, HD)
-    assert camera.boxes(()).shape == (0, 4)
-    assert camera.depths(()).shape == (0,)
+    assert Camera(ABOVE, HD).boxes(()).shape == (0, 4)
 
 
 def test_boxes_behind_the_camera_are_zero_and_others_keep_theirs() -> None:
@@ -87,9 +85,8 @@ def test_boxes_scale_with_the_picture() -> None:
     np.testing.assert_allclose(Camera(ABOVE, HD).boxes(users), 2 * Camera(ABOVE, Size(640, 360)).boxes(users), atol=1e-3)
 
 
-def test_depths_are_along_the_optical_axis() -> None:
-    camera = Camera(ABOVE, HD)
-    depths = camera.depths((user("car", (0.0, 20.0)), user("car", (7.0, 20.0)), user("car", (0.0, -20.0))))
+def test_project_gives_depths_along_the_optical_axis() -> None:
+    _, depths = Camera(ABOVE, HD).project(np.array([(0.0, 20.0, 0.0), (7.0, 20.0, 0.0), (0.0, -20.0, 0.0)]))
     pitch = math.radians(20)
     np.testing.assert_allclose(depths, [20 * math.cos(pitch) + 8 * math.sin(pitch)] * 2 + [-20 * math.cos(pitch) + 8 * math.sin(pitch)], atol=1e-6)
 
