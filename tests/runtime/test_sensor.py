@@ -103,7 +103,7 @@ def test_sensor_loop_beats_and_leaves_the_pulses_when_it_ends(kept: Kept) -> Non
     pulses = Pulses()
     run = SensorRun(SensorConfig(name="oracle", source="sim:load?rate=0.1"), kept, SystemClock(), pulses)
     run.start(None)
-    time.sleep(0.1)
+    wait_for(kept, 1)  # it beats before it reads
     pulses.forgive(-3600)
     assert [silence.name for silence in pulses.silent()] == ["oracle/emit"]
     run.stop(5)
