@@ -113,8 +113,8 @@ def beam(
 ) -> None:
     """Brighten picture [h, w, 3] where headlights reach the ground and nothing stands before it (standing [h, w] is 0).
 
-    to_ground, parts: as in `contact`. lamps [N, 6]: x, y of the front, unit vector ahead, reach ahead, half width at the front, metres. In the
-    brightest place a pixel gains `gains` [3] times itself.
+    to_ground, parts: as in `contact`, but which columns are looked at follows from the beam itself. lamps [N, 6]: x, y of the front, unit vector
+    ahead, reach ahead, half width at the front, metres. In the brightest place a pixel gains `gains` [3] times itself.
     """
     height, width = picture.shape[:2]
     along, across, scale = np.empty(3), np.empty(3), np.empty(3)  # homogeneous: metres ahead and to the left are along/scale, across/scale

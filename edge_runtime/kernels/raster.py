@@ -1,7 +1,7 @@
 """Drawing of simulated bodies: convex quads with depth, four samples to a pixel. Plain twin: tests/naive_raster.py.
 
     ┌───────────────┐   a pixel has four samples, no two in one row or one column, so that edges near the horizontal and the vertical both
-    │      ●        │   fade in four steps (rotated grid, Shirley's n-rooks): sample k lies at ((2·ACROSS[k] + 1)/8, (2k + 1)/8)
+    │      ●        │   fade in four steps (rotated grid, Shirley's n-rooks): sample k lies at (ACROSS[k]/8, (2k + 1)/8)
     │             ● │
     │  ●            │   a body is drawn row by row: each of its faces leaves the depth and the number of the nearest face at the samples
     │          ●    │   of one row; then the row is blended into the picture where the body is nearer than what stands there already
