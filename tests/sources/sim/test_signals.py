@@ -10,9 +10,9 @@ from edge_runtime.sources.sim.signals import JUNCTION, Phase, Programme
 def test_main_and_side_road_never_move_together() -> None:
     for tenth in range(round(JUNCTION.cycle_s * 10)):
         colors = JUNCTION.colors(tenth / 10)
-        assert "red" in (colors["main-east"], colors["side-north"])
+        assert "red" in (colors["main-east"], colors["side-north"]) and "red" in (colors["cycle-east"], colors["side-north"])
         if colors["walk-east-n"] == "green":
-            assert colors["main-east"] == colors["main-west"] == "red"
+            assert {colors[f"{way}-{arm}"] for way in ("main", "cycle") for arm in ("east", "west")} == {"red"}
         if colors["walk-south-e"] == "green":
             assert colors["side-north"] == colors["side-south"] == "red"
 
@@ -20,7 +20,8 @@ def test_main_and_side_road_never_move_together() -> None:
 def test_the_slowest_is_across_before_traffic_has_green() -> None:
     slowest = BREEDS["pedestrian"].pace[0]
     tenths = range(round(JUNCTION.cycle_s * 20))
-    for walk, road, width in (("walk-east-n", "main-east", 2 * junction.MAIN_M), ("walk-south-e", "side-south", 2 * junction.SIDE_M)):
+    ways = (("walk-east-n", "cycle-east", 2 * junction.MAIN_M), ("walk-south-e", "side-south", 2 * junction.SIDE_M))
+    for walk, road, width in ways:
         last = max(tenth for tenth in tenths[: round(JUNCTION.cycle_s * 10)] if JUNCTION.colors(tenth / 10)[walk] == "green")
         green = next(tenth for tenth in tenths if tenth > last and JUNCTION.colors(tenth / 10)[road] == "green")
         assert (green - last) / 10 >= width / slowest

@@ -85,21 +85,22 @@ def test_motion_is_what_bodies_can_do(scene: str, seed: int, density: float) -> 
 
 
 def test_nobody_drives_over_a_red_light() -> None:
-    """Fronts pass the eastern stop line on green or amber alone."""
+    """Fronts pass the eastern stop lines, the cyclists' and that of the others, on green or amber alone."""
     world = World(SCENES["junction"], 9, 1.5)
     fronts: dict[int, float] = {}
-    passed = 0
+    passed = {"cycle-east": 0, "main-east": 0}
     for number in range(2400):
         moment = world.moment(number * 0.1)
         for user in moment.users:
             if user.kind == "pedestrian" or user.heading[0] > -0.99 or not 0.0 < user.y_m < junction.MAIN_M:
                 continue
             front = user.x_m - user.length_m / 2
-            if fronts.get(user.id, -99.0) > junction.STOP_X >= front:
-                assert moment.signals["main-east"] != "red", f"{user.kind} {user.id} at {moment.time_s:.1f} s"
-                passed += 1
+            light, line = ("cycle-east", junction.CYCLE_STOP_X) if user.kind == "bicycle" else ("main-east", junction.STOP_X)
+            if fronts.get(user.id, -99.0) > line >= front:
+                assert moment.signals[light] != "red", f"{user.kind} {user.id} at {moment.time_s:.1f} s"
+                passed[light] += 1
             fronts[user.id] = front
-    assert passed > 40
+    assert passed["main-east"] > 40 and passed["cycle-east"] > 5
 
 
 def test_people_start_over_the_main_road_while_its_traffic_has_red() -> None:
@@ -115,7 +116,7 @@ def test_people_start_over_the_main_road_while_its_traffic_has_red() -> None:
             kerb = junction.MAIN_M
             if before is not None and abs(before) >= kerb > abs(user.y_m):
                 started += 1
-                assert moment.signals["main-east"] == moment.signals["main-west"] == "red"
+                assert {moment.signals[f"{way}-{arm}"] for way in ("main", "cycle") for arm in ("east", "west")} == {"red"}
             ys[user.id] = user.y_m
     assert started > 15
 
