@@ -24,8 +24,19 @@ STEP_NS = 1_000_000_000
 _LOOK_NS = 250_000_000  # the state is asked for with every event
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How often the wall clock was set while somebody looked, and by how many seconds the last time."""
+
+    count: int = 0
+    last_s: float = 0.0
+
+
 class Clock(Protocol):
-    """What the runtime asks of time. From any thread."""
+    """What the runtime asks of time. From any thread. `discipline` and `steps` are as of the last look."""
+
+    discipline: Discipline
+    steps: Steps
 
     def now(self) -> Tick: ...
 
@@ -36,14 +47,6 @@ class Clock(Protocol):
         """How far the wall time of an earlier instant of this boot can be trusted: `unsynced` when the clock was set since."""
 
     def sleep(self, seconds: float) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """How often the wall clock was set while somebody looked, and by how many seconds the last time."""
-
-    count: int = 0
-    last_s: float = 0.0
 
 
 class SystemClock:
@@ -98,6 +101,8 @@ class FakeClock:
     """A clock that moves only when told. Ships in the package so that everything timed runs on a laptop."""
 
     def __init__(self, mono_ns: int = 0, wall_ns: int = 0, state: ClockState = ClockState.FOOTAGE) -> None:
+        self.discipline = Discipline()
+        self.steps = Steps()
         self._now = Tick(mono_ns, wall_ns)
         self._state = state
 
@@ -122,6 +127,8 @@ class FakeClock:
         """Somebody set the wall clock; `state`: how far it can be trusted from now on."""
         self._now = Tick(self._now.mono_ns, self._now.wall_ns + round(seconds * 1e9))
         self._state = state or self._state
+        if abs(seconds) * 1e9 > STEP_NS:
+            self.steps = Steps(self.steps.count + 1, seconds)
 
 
 def trusted(tick: Tick, now: Tick, state: ClockState) -> ClockState:

@@ -11,6 +11,7 @@ CAUSES: Mapping[str, str] = {
     "tls-untrusted": "the broker's certificate was issued by nobody who is trusted here",
     "tls-expired": "the broker's certificate has expired",
     "tls-not-yet-valid": "the broker's certificate is not valid yet: mostly this device's clock is behind",
+    "clock": "the broker's certificate cannot be judged before this device's clock is synchronised (state waiting-for-time)",
     "tls-host": "the broker's certificate is for another host",
     "tls-own-certificate": "the broker does not accept this node's certificate",
     "tls": "no TLS came about",
@@ -32,7 +33,7 @@ class LinkState(NamedTuple):
     `cause` is a key of CAUSES while it is not connected. `refused` says what is not spooled and that this connection's broker does not take.
     """
 
-    name: Literal["connecting", "connected", "offline"] = "connecting"
+    name: Literal["connecting", "connected", "offline", "waiting-for-time"] = "connecting"
     reason: str = ""
     connects: int = 0
     cause: str = ""

@@ -22,11 +22,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Literal
 
+from edge_runtime.clock import Clock, SystemClock
 from edge_runtime.deliver.address import Trouble, parse_address
 from edge_runtime.deliver.line import Line, Login, dial
 from edge_runtime.deliver.link import LinkState, Message, Request
 from edge_runtime.deliver.news import Ack, Ended, Greeting, Incoming, News, Subscribed
 from edge_runtime.deliver.setaside import SetAside, packet_bytes
+from edge_runtime.deliver.untimely import judged, left, time_has_come
 from edge_runtime.deliver.waker import Waker
 from edge_runtime.errors import ConfigError, Problem
 from edge_runtime.options import Secret, option
@@ -72,7 +74,7 @@ class MqttOptions:
 class MqttSink:
     """A `Link` to an MQTT broker. One thread calls everything but `wake`."""
 
-    def __init__(self, options: MqttOptions, client_id: str, will: Message | None = None, commands: str = "") -> None:
+    def __init__(self, options: MqttOptions, client_id: str, will: Message | None = None, commands: str = "", clock: Clock | None = None) -> None:
         """`commands` is the topic below which commands come, "edge/v1/<site>/<node>/cmd"; without it none are heard.
 
         Raises ConfigError for a URL that is none.
@@ -85,6 +87,7 @@ class MqttSink:
         tls = (options.ca, options.cert, options.key)
         self._login = Login(client_id, options.protocol == "5", options.username, password, *tls, will)
         self._commands = commands
+        self._clock = clock or SystemClock()  # certificates are judged by it
         self._expiry_s = round(options.expiry_s)
         self._cloudevents = "cloudevents" in options.formats
         self._state = LinkState("connecting")
@@ -211,7 +214,7 @@ class MqttSink:
                 self._learn(news, now_s)
         if self._dialling is not None:
             self._look_at_dialling(now_s)
-        elif self._line is None and now_s >= self._next_dial_s:
+        elif self._line is None and (now_s >= self._next_dial_s or time_has_come(self._state, self._clock)):
             self._state = self._state._replace(name="connecting")
             self._since_s = now_s
             self._dialling = dial(self._address, self._login, self._on_dialled)
@@ -242,7 +245,8 @@ class MqttSink:
         self._answers = False
         self._line = line
         if trouble is not None:
-            self._lose(trouble.text, now_s, trouble.cause)
+            why = judged(trouble, self._clock)
+            self._lose(why.text, now_s, why.cause)
 
     def _learn(self, news: News, now_s: float) -> None:
         if self._line is None:
@@ -306,7 +310,7 @@ class MqttSink:
         self._line = None
         self._in_flight.clear()
         self._requests.clear()  # the broker sends them again
-        self._state = LinkState("offline", why, self._state.connects, cause)
+        self._state = left(Trouble(cause, why), self._state.connects)
         self._next_dial_s = now_s + self._wait_s * self._random.uniform(1 - JITTER, 1 + JITTER)
         self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
 
