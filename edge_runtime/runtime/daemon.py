@@ -2,7 +2,7 @@
 
 SIGTERM, SIGINT   drain: cameras end, windows close as partial, the spool is flushed, the broker is told goodbye; at most DRAIN_S
 again             the drain is cut short: what was committed stays in the spool for the next start
-SIGHUP            read the config again; a config with an error changes nothing, and says why
+SIGHUP            read the config again; a config with an error changes nothing, and says why; the command `reload` is the same
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -20,11 +20,15 @@ from typing import TYPE_CHECKING
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import EdgeError
+from edge_runtime.present.envelope import rfc3339
 from edge_runtime.runtime import logs
+from edge_runtime.runtime.commands import Commands
+from edge_runtime.runtime.diagnostics import diagnostics
 from edge_runtime.runtime.notify import Notifier, watchdog_interval_s
 from edge_runtime.runtime.pulse import Pulses
 from edge_runtime.runtime.station import cache_kernels
 from edge_runtime.runtime.supervisor import Supervisor
+from edge_runtime.types import Json
 
 if TYPE_CHECKING:
     from edge_runtime.config.check import Plan
@@ -62,12 +66,14 @@ class Daemon:
         node = self._start(config, plan)
         try:
             supervisor = Supervisor(node, self._pulses, self._notifier)
+            commands = self._commands(node, supervisor)
             self._announce(node)
             while not self._stop:
                 if self._reload:
                     self._reload = False
-                    self._apply(node)
+                    self._reload_on_signal(node)
                 supervisor.turn()
+                commands.turn()
                 self._pause(TURN_S)
             supervisor.tell_health()
         finally:
@@ -105,8 +111,28 @@ class Daemon:
         self._notifier.ready()
         self._notifier.status(cameras)
 
-    def _apply(self, node: Node) -> None:
-        """SIGHUP. The one place where a failed change must not end the process: it is reverted, and said."""
+    def _commands(self, node: Node, supervisor: Supervisor) -> Commands:
+        """What the broker may ask of this process."""
+
+        def ping(_: Mapping[str, Json]) -> Mapping[str, Json]:
+            return {"time": rfc3339(node.clock.now().wall_ns), "uptime_s": round(time.monotonic() - self._began_s, 1)}
+
+        def dump(_: Mapping[str, Json]) -> Mapping[str, Json]:
+            return diagnostics(node.config, node.info(), supervisor.health())
+
+        def reload(_: Mapping[str, Json]) -> Mapping[str, Json]:
+            return {"begun_anew": self._apply(node)}
+
+        node.publisher.desk.listen(lambda: self._woken.put(None))
+        return Commands(node.publisher.desk, {"ping": ping, "dump": dump, "reload": reload})
+
+    def _reload_on_signal(self, node: Node) -> None:
+        """The one place where a failed change must not end the process: it was reverted, and said."""
+        with contextlib.suppress(EdgeError):
+            self._apply(node)
+
+    def _apply(self, node: Node) -> list[str]:
+        """Take over the config file as it is now; what was begun anew. Raises EdgeError when everything goes on as before."""
         self._notifier.reloading()
         interval_s = watchdog_interval_s()
         if interval_s is not None:  # a new model may take long to load, and nobody gives signs of life meanwhile
@@ -117,12 +143,15 @@ class Daemon:
         except EdgeError as error:
             _log.error("%s was not taken over, everything goes on as before:\n%s", self._file, error)
             node.tell_info(refused=str(error))
+            raise
         else:
             logs.set_up(config.log.format, config.log.level)
             _log.info("%s taken over; cameras begun anew: %s", self._file, ", ".join(touched) or "none")
-        if interval_s is not None:
-            self._notifier.patience(2 * interval_s)
-        self._notifier.ready()
+            return touched
+        finally:
+            if interval_s is not None:
+                self._notifier.patience(2 * interval_s)
+            self._notifier.ready()
 
     def _pause(self, seconds: float) -> None:
         """Until a signal comes, at most `seconds`. No lock of Python's may be held here that a handler would take: it runs in this thread."""

@@ -6,6 +6,10 @@ import json
 import logging
 import sys
 import time
+from collections import deque
+
+KEPT_LINES = 200
+_newest: deque[str] = deque(maxlen=KEPT_LINES)  # of this process, for `cmd/dump`
 
 
 class _JsonLines(logging.Formatter):
@@ -21,12 +25,24 @@ class _JsonLines(logging.Formatter):
         return json.dumps(body, ensure_ascii=False)
 
 
+class _Kept(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        _newest.append(self.format(record))
+
+
+def newest(count: int) -> list[str]:
+    """The last `count` lines that were written, KEPT_LINES at most."""
+    return list(_newest)[-count:]
+
+
 def set_up(style: str, level: str) -> None:
     """Send this package's log to stderr as `plain` or `json` lines from `level` on. Called again, it replaces what was set."""
     handler = logging.StreamHandler(sys.stderr)
     plain = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
     handler.setFormatter(_JsonLines() if style == "json" else plain)
     root = logging.getLogger("edge_runtime")
-    root.handlers[:] = [handler]
+    kept = _Kept()
+    kept.setFormatter(handler.formatter)
+    root.handlers[:] = [handler, kept]
     root.setLevel(level.upper())
     root.propagate = False

@@ -21,12 +21,15 @@ from edge_runtime import __version__
 from edge_runtime.clock import Clock
 from edge_runtime.config.schema import CameraConfig, Config, ModelConfig, SensorConfig
 from edge_runtime.errors import EdgeError
+from edge_runtime.runtime import writes
 from edge_runtime.runtime.camera import CameraRun
 from edge_runtime.runtime.outlet import SpoolOutlet
 from edge_runtime.runtime.pulse import Pulses
 from edge_runtime.runtime.sensor import SensorRun
 from edge_runtime.runtime.station import Station, open_stations
 from edge_runtime.runtime.stream import StreamRun, stop_together
+from edge_runtime.runtime.timekeeping import Timekeeper
+from edge_runtime.runtime.writes import WriteBudget
 from edge_runtime.types import Event, Json, Tick
 
 if TYPE_CHECKING:
@@ -63,6 +66,8 @@ class Node:
         client_id = config.mqtt.client_id or f"{device.site}-{device.node}"
         self.publisher = Publisher(config.mqtt, self.enveloper, client_id, self.recorder, pulses)
         self._outlet = SpoolOutlet(self.enveloper, self.recorder, self.publisher, clock)
+        self.timekeeper = Timekeeper(clock, self.recorder.boot, self.recorder.synchronised, self._tell)
+        self.writes = WriteBudget(device.write_budget, clock, self._tell, lambda state: self.recorder.record([], {writes.STATE: state}))
 
     def open(self) -> None:
         """Disk, broker and models. Raises CannotStart, BundleError; what was opened before is closed then."""
@@ -81,6 +86,7 @@ class Node:
     def start(self) -> None:
         """Let the cameras run; the time since the last sign of life of an earlier process is declared as a gap."""
         alive = self.recorder.last_alive()
+        self.writes.restore(self.recorder.saved(writes.STATE))
         for name, run in self.cameras.items():
             if alive is not None:
                 self._outlet.emit([self._down(name, alive)], {})
@@ -120,6 +126,7 @@ class Node:
         clean = all(run.finished for run in self.streams.values())
         for station in self.stations.values():
             station.close(max(0.1, end_s - time.monotonic() - 0.4 * deadline_s))
+        self.writes.keep()
         clean = self.recorder.flush(max(0.1, end_s - time.monotonic() - 0.3 * deadline_s)) and clean
         self.publisher.close(max(0.1, end_s - time.monotonic() - 0.1 * deadline_s))
         self.recorder.close(max(0.1, end_s - time.monotonic()))
@@ -132,8 +139,28 @@ class Node:
 
     def tell_info(self, refused: str = "") -> None:
         """Publish the retained `info`: what this node is, and what "auto" resolved to. `refused`: why the newest config was not taken over."""
-        info = {**self._info(), "config": {"refused": refused[:REFUSED_CHARS] or None}}
+        info = {**self.info(), "config": {"refused": refused[:REFUSED_CHARS] or None}}
         self.publisher.retain(self.enveloper.topic("info"), json.dumps(info, separators=(",", ":"), ensure_ascii=False).encode())
+
+    def info(self) -> Json:
+        """What this node is, without the fate of the newest config."""
+        from edge_runtime.sources import redact
+
+        return {
+            "v": 1,
+            "version": __version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "packages": {name: metadata.version(name) for name in ("onnxruntime", "numba", "av", "numpy", "paho-mqtt")},
+            "models": {
+                name: {"model": station.bundle.manifest.identity, "sha256": station.bundle.manifest.sha256} for name, station in self.stations.items()
+            },
+            "streams": {
+                name: {"source": redact(run.camera.source), "model": run.camera.model, "fps": run.camera.fps} for name, run in self.cameras.items()
+            },
+            "sensors": {name: {"source": run.sensor.source} for name, run in self.sensors.items()},
+            "plan": self.plan.as_json(),
+        }
 
     # -- inside ----------------------------------------------------------------------------------------------------------------
 
@@ -192,24 +219,12 @@ class Node:
         from edge_runtime.present.envelope import rfc3339
 
         now = self.clock.now()
-        until_ns = max(now.wall_ns, alive.wall_ns)  # before the first sync the clock may stand in the past
-        return Event("gap", stream, now, {"from": rfc3339(alive.wall_ns), "to": rfc3339(until_ns), "reason": "down"})
+        if alive.mono_ns >= 0:  # in this boot: as long as the monotonic clock says, whatever became of the wall clock
+            from_ns, until_ns = now.wall_ns - (now.mono_ns - alive.mono_ns), now.wall_ns
+        else:
+            from_ns, until_ns = alive.wall_ns, max(now.wall_ns, alive.wall_ns)  # before the first sync the clock may stand in the past
+        return Event("gap", stream, now, {"from": rfc3339(from_ns), "to": rfc3339(until_ns), "reason": "down"})
 
-    def _info(self) -> Json:
-        from edge_runtime.sources import redact
-
-        return {
-            "v": 1,
-            "version": __version__,
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "packages": {name: metadata.version(name) for name in ("onnxruntime", "numba", "av", "numpy", "paho-mqtt")},
-            "models": {
-                name: {"model": station.bundle.manifest.identity, "sha256": station.bundle.manifest.sha256} for name, station in self.stations.items()
-            },
-            "streams": {
-                name: {"source": redact(run.camera.source), "model": run.camera.model, "fps": run.camera.fps} for name, run in self.cameras.items()
-            },
-            "sensors": {name: {"source": run.sensor.source} for name, run in self.sensors.items()},
-            "plan": self.plan.as_json(),
-        }
+    def _tell(self, event: Event) -> None:
+        """An event of the node itself."""
+        self._outlet.emit([event], {})

@@ -7,6 +7,7 @@ recorder ──take──► window ──► broker ──PUBACK──► settl
 status   retained: "online" at each connect, "offline" at the end, and by the broker (Last Will) when the process or the line dies
 retained what `retain` was given, again after each connect
 now      what is not spooled: dropped, and counted, when it cannot leave at once
+answers  to commands, see desk.py
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from edge_runtime.deliver.link import Link, LinkState, Message
 from edge_runtime.deliver.mqtt import MqttOptions, MqttSink
 from edge_runtime.deliver.suspects import Poison, Refusals
 from edge_runtime.present.envelope import Enveloper
+from edge_runtime.runtime.desk import Desk
 from edge_runtime.runtime.pulse import Pulses
 from edge_runtime.runtime.recorder import Recorder
 from edge_runtime.types import Json, Settlement, SpooledRow
@@ -29,6 +31,7 @@ _log = logging.getLogger("edge_runtime.publisher")
 
 NOW_WAITING = 256
 MAX_RETAINED = 256
+MAX_REFUSED = 16  # topics that are named in `stats`
 TURN_S = 5.0
 GOODBYE_SHARE = 0.4  # of the time to close, for the status and the disconnect
 
@@ -41,7 +44,8 @@ class Publisher:
     ) -> None:
         """`sink` stands in for the broker where there is none. Raises ConfigError for a URL that is none."""
         self._status = enveloper.topic("status")
-        self._sink = sink or MqttSink(mqtt, client_id, Message(self._status, b"offline", 1, True))
+        self._sink = sink or MqttSink(mqtt, client_id, Message(self._status, b"offline", 1, True), enveloper.topic("cmd"))
+        self.desk = Desk(enveloper.topic("reply"))
         self._url = mqtt.url
         self._recorder = recorder
         self._pulses = pulses
@@ -55,6 +59,7 @@ class Publisher:
         self._again: deque[SpooledRow] = deque()  # at most a window: what the sink had no room for, or what is due again
         self._answered = False  # by this connection
         self._refusals = Refusals()
+        self._refused: dict[str, str] = {}  # topic -> why the broker does not take it; at most MAX_REFUSED
         self._poison = Poison()
         self._counts = {"sent": 0, "acked": 0, "rejected": 0, "buried": 0, "now_sent": 0, "now_dropped": 0}
         self._end_s: float | None = None
@@ -66,6 +71,7 @@ class Publisher:
     def start(self) -> None:
         """Begin to reach the broker. Returns at once."""
         self._recorder.listen(self._sink.wake)
+        self.desk.attend(self._sink.wake)
         self._thread.start()
 
     def publish_now(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
@@ -91,10 +97,20 @@ class Publisher:
         self._sink.wake()
 
     def stats(self) -> Mapping[str, Json]:
-        """Numbers for `health`."""
+        """Numbers for `health`. `cause` is a key of link.CAUSES: what is wrong with the line, or null."""
         link = self._link
-        reconnects = max(0, link.connects - 1)
-        return {"state": link.name, "reason": link.reason, "reconnects": reconnects, "in_flight": len(self._in_flight), **self._counts}
+        refused = dict(self._refused)
+        reason = link.reason or link.refused or "; ".join(f"{topic}: {why}" for topic, why in list(refused.items())[:1])
+        return {
+            "state": link.name,
+            "cause": link.cause or ("refused" if reason and link.name == "connected" else None),
+            "reason": reason,
+            "refused": refused,
+            "reconnects": max(0, link.connects - 1),
+            "in_flight": len(self._in_flight),
+            **self._counts,
+            "commands": {"done": self.desk.done, "failed": self.desk.failed},
+        }
 
     def close(self, deadline_s: float) -> None:
         """Send what can be sent, say "offline", disconnect: all within `deadline_s`. Idempotent."""
@@ -125,8 +141,10 @@ class Publisher:
         link = self._sink.state
         if link != self._link:
             self._become(link)
+        self.desk.take(self._sink.requests())
         if link.name == "connected":
             self._send_retained()
+            self._send_answers()
             self._send_now()
             self._send_rows()
 
@@ -181,7 +199,7 @@ class Publisher:
         if link.name == "connected":
             _log.info("connected to the broker at %s", self._url)
         else:
-            _log.warning("no broker: %s; messages wait in the spool", link.reason)
+            _log.warning("no broker (%s): %s; messages wait in the spool", link.cause, link.reason)
 
     def _lost(self) -> None:
         self._poison.lost(list(self._in_flight), self._answered)
@@ -189,6 +207,7 @@ class Publisher:
         self._in_flight.clear()
         self._again.clear()
         self._refusals.forget()
+        self.desk.forget()
         self._recorder.rewind()
 
     # -- rows ------------------------------------------------------------------------------------------------------------------
@@ -205,14 +224,19 @@ class Publisher:
         if row is None:
             return False
         self._answered = True
-        for guilty in sorted(self._poison.taken()):
+        for guilty in sorted(self._poison.taken(settlement.seq)):
             _log.error("message %d ends the connection whenever it is sent: it goes to the spool's dead table, and a gap says so", guilty)
             self._bury(guilty, "the broker ends the connection whenever it is sent")
         if settlement.accepted:
             self._refusals.taken(row.topic)
+            self._refused.pop(row.topic, None)
             return True
         self._counts["rejected"] += 1
-        if self._refusals.refused(row, settlement.why, time.monotonic()):
+        if settlement.final and self._refused.get(row.topic) != settlement.why:
+            _log.error("%s: %s: what is so goes to the spool's dead table, and gaps say so", row.topic, settlement.why)
+        if len(self._refused) < MAX_REFUSED or row.topic in self._refused:
+            self._refused[row.topic] = settlement.why
+        if not settlement.final and self._refusals.refused(row, settlement.why, time.monotonic()):
             self._recorder.pause(row.topic, True)
         else:
             self._bury(row.seq, settlement.why)
@@ -250,6 +274,14 @@ class Publisher:
                 if not self._sink.tell(message):
                     return
                 del self._to_retain[topic]
+
+    def _send_answers(self) -> None:
+        while (outgoing := self.desk.outgoing()) is not None:
+            message, request = outgoing
+            if message is not None and not self._sink.tell(message):
+                return
+            self._sink.acknowledge(request)  # behind its answer: whoever has this has that
+            self.desk.sent()
 
     def _send_now(self) -> None:
         while self._now:

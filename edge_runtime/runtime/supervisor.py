@@ -1,4 +1,4 @@
-"""Looks at everything once a second: restarts lanes that failed or hang, says how the node is, keeps systemd's watchdog quiet.
+"""Looks at everything once a second: restarts lanes that failed or hang, says how the node is, keeps systemd's watchdog quiet, looks at clock and disk.
 
 what stopped                         what happens
 a camera's stream                    its source reconnects by itself: not this module's business
@@ -19,6 +19,7 @@ from edge_runtime.runtime.node import Node
 from edge_runtime.runtime.notify import Notifier, watchdog_interval_s
 from edge_runtime.runtime.pulse import Pulses, Silence
 from edge_runtime.runtime.stream import StreamRun
+from edge_runtime.types import Json
 
 _log = logging.getLogger("edge_runtime.supervisor")
 
@@ -50,6 +51,8 @@ class Supervisor:
         if absent_s > ABSENT_S:
             _log.warning("nobody looked around for %.0f s: the loops are not blamed for that time", absent_s)
             self._pulses.forgive(absent_s)
+        self._node.timekeeper.turn()
+        self._node.writes.turn()
         silent = {silence.name: silence for silence in self._pulses.silent()}
         for name, run in self._node.streams.items():
             self._look_after(name, run, silent, now_s)
@@ -61,12 +64,19 @@ class Supervisor:
             self._ping_due_s = now_s + self._ping_s
             self._notifier.alive()
 
-    def tell_health(self) -> None:
-        """Publish `health` now."""
+    def health(self) -> Json:
+        """The body of `health`, now. Rates are over the time since the last one."""
         node = self._node
         body = self._report.make(node.cameras, node.stations, node.recorder.stats(), node.publisher.stats(), node.clock.state())
         body["sensors"] = {name: run.health() for name, run in node.sensors.items()}
+        body["timing"] = node.timekeeper.health()
+        body["writes"] = node.writes.health()
         body["stalled"] = sorted(self._stalled)
+        return body
+
+    def tell_health(self) -> None:
+        """Publish `health` now."""
+        node, body = self._node, self.health()
         node.publisher.publish_now(node.enveloper.topic("health"), json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode())
 
     def _look_after(self, name: str, run: StreamRun, silent: Mapping[str, Silence], now_s: float) -> None:
