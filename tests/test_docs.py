@@ -67,7 +67,7 @@ def published_types() -> set[str]:
 def test_every_topic_type_that_is_published_is_documented_and_no_other() -> None:
     assert published_types() == set(TYPES)
     for kind, says in TYPES.items():
-        assert re.search(rf"\| `obs/<(camera|sensor)>/{kind}` \|.*\| {re.escape(says)} \|", CONFIG), kind
+        assert re.search(rf"\| `obs/(<(camera|sensor)>|node)/{kind}` \|.*\| {re.escape(says)} \|", CONFIG), kind
 
 
 def test_what_is_refused_as_absent_is_not_in_the_schema() -> None:

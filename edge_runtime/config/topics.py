@@ -13,6 +13,8 @@ TYPES: Mapping[str, str] = {
     "occupancy": "how many were in a zone in one window: now, least, most, mean",
     "camera": "a camera came, went away or failed",
     "gap": "messages that were lost, or time that nothing was seen: from, to, why",
+    "clock": "the clock became right or wrong, or was set: state, before, step_s",
+    "alarm": "something about the node itself is beyond its limit, or no longer: what (writes: bytes a day to the disk), state raised or ended",
     "load": "one of the events that sim:load makes: n, one more than in the event before it, as long as the spool lives",
 }
 """Types of `obs` topics, each with what it says."""
@@ -40,7 +42,7 @@ def topics_of(config: Config) -> list[Topic]:
         Topic(f"{prefix}/status", 1, True, False, "online or offline"),
         Topic(f"{prefix}/info", 1, True, False, "versions, models, streams, the plan"),
         Topic(f"{prefix}/health", 0, False, False, "frames, drops, spool, temperature"),
-        Topic(f"{prefix}/obs/node/gap", 1, False, True, TYPES["gap"]),
+        *(Topic(f"{prefix}/obs/node/{kind}", 1, False, True, TYPES[kind]) for kind in ("alarm", "clock", "gap")),
     ]
     for camera in config.camera:
         types = ["camera", "gap"]

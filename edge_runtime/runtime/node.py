@@ -72,6 +72,7 @@ class Node:
     def open(self) -> None:
         """Disk, broker and models. Raises CannotStart, BundleError; what was opened before is closed then."""
         self.recorder.open()
+        self.writes.restore(self.recorder.saved(writes.STATE))
         try:
             self.recorder.start()
             self.publisher.start()
@@ -86,7 +87,6 @@ class Node:
     def start(self) -> None:
         """Let the cameras run; the time since the last sign of life of an earlier process is declared as a gap."""
         alive = self.recorder.last_alive()
-        self.writes.restore(self.recorder.saved(writes.STATE))
         for name, run in self.cameras.items():
             if alive is not None:
                 self._outlet.emit([self._down(name, alive)], {})

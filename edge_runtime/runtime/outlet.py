@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from edge_runtime.clock import Clock
+from edge_runtime.clock import Clock, trusted
 from edge_runtime.types import ClockState, Event, Json, Tracks
 
 if TYPE_CHECKING:
@@ -41,8 +41,12 @@ class SpoolOutlet:
         self._clock = clock
 
     def emit(self, events: Sequence[Event], state: Mapping[str, Json]) -> None:
-        clock = self._clock.state() if events else ClockState.UNSYNCED
-        self._recorder.record([self._enveloper.wrap(event, clock) for event in events], state)
+        envelopes = []
+        if events:
+            # What was stamped before somebody set the clock is not as good as the clock is now.
+            clock, now = self._clock.state(), self._clock.now()
+            envelopes = [self._enveloper.wrap(event, trusted(event.time, now, clock)) for event in events]
+        self._recorder.record(envelopes, state)
 
     def live(self, stream: str, tracks: Tracks) -> None:
         boxes = tracks.boxes

@@ -65,7 +65,7 @@ class Recorder:
         self._stats: Mapping[str, Json] = {}
         self._alive_due_s = 0.0
         self._expire_due_s = 0.0
-        self._boot = boot_id()
+        self.boot = boot_id()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     # -- for the node ----------------------------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ class Recorder:
         alive = self.saved(_ALIVE)
         if alive is None:
             return None
-        return Tick(int(alive["mono_ns"]) if alive["boot"] == self._boot else -1, int(alive["wall_ns"]))
+        return Tick(int(alive["mono_ns"]) if alive["boot"] == self.boot else -1, int(alive["wall_ns"]))
 
     def synchronised(self, lead_ns: int) -> bool:
         """The wall clock is right, and leads the monotonic one by `lead_ns`: what was stored in this boot before is told by that from now on.
@@ -104,11 +104,11 @@ class Recorder:
         """
         with self._changed:
             leads = self._spool.leads
-            if self._boot in leads:
+            if self.boot in leads:
                 return False
             while len(leads) >= BOOTS:
                 del leads[next(iter(leads))]
-            leads[self._boot] = lead_ns
+            leads[self.boot] = lead_ns
             self._backlog.refresh()
             self._refill = True
             self._changed.notify_all()
@@ -265,7 +265,7 @@ class Recorder:
 
     def _store(self, batch: Batch, done: int, now: Tick) -> None:
         self._alive_due_s = time.monotonic() + ALIVE_S
-        alive = {"mono_ns": now.mono_ns, "wall_ns": now.wall_ns, "boot": self._boot}
+        alive = {"mono_ns": now.mono_ns, "wall_ns": now.wall_ns, "boot": self.boot}
         batch.state = {**batch.state, _ALIVE: json.dumps(alive)}
         grown = self._spool.commit(batch, now)
         self._stats = self._spool.stats()

@@ -1,4 +1,6 @@
-"""Looks at everything once a second: restarts lanes that failed or hang, says how the node is, keeps systemd's watchdog quiet, looks at clock and disk.
+"""Looks at everything once a second: restarts lanes that failed or hang, says how the node is, keeps systemd's watchdog quiet.
+
+The clock and what is written to the disk are looked at with it.
 
 what stopped                         what happens
 a camera's stream                    its source reconnects by itself: not this module's business
