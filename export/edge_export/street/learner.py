@@ -1,7 +1,7 @@
 """What learns: the network in bfloat16, its optimiser, and the running average of its weights in float32.
 
 A batch is split into two halves that run side by side, one thread each: batch norm and ReLU have no threads of their own worth having, and two
-halves keep two cores busy where two threads inside each operation do not (measured: 104 against 60 pictures a second).
+halves keep two cores busy where two threads inside each operation do not (measured: 1.7 times as many pictures a second).
 """
 
 from __future__ import annotations
@@ -56,14 +56,15 @@ class Learner:
         self._view = tf.function(lambda images: self.averaged(tf.cast(images, tf.float32) / 255.0, training=False), reduce_retracing=True)
 
     def learn(self, batch: Batch, rate: float) -> float:
-        """One step. Returns the loss; raises FloatingPointError when it is not finite."""
+        """One step. Returns the loss; raises ExportError when it is not finite."""
         import tensorflow as tf
 
         self._optimizer.learning_rate.assign(rate)
         arrays = (batch.images, batch.boxes, batch.labels, batch.ignored)
         loss = float(self._step(*(tf.constant(array) for array in arrays)))
         if not np.isfinite(loss):
-            raise FloatingPointError(f"step {self.step} of phase {self.phase}: a loss of {loss}: lower the rate")
+            name = self._recipe.phases[self.phase].name
+            raise ExportError(f"step {self.step} of phase {name}: a loss of {loss}: lower the recipe's rate, then resume")
         self.step += 1
         return loss
 
@@ -110,6 +111,8 @@ class Learner:
                     variable.assign(found)
             self._age.assign(kept["age"])
             self.seed, self.phase, self.step = (int(each) for each in kept["at"])
+        if self.phase >= len(self._recipe.phases) or self.step > self._recipe.phases[self.phase].steps:
+            raise ExportError(f"{path}: it is at step {self.step} of phase {self.phase + 1}, which the recipe does not have: start without --resume")
 
     def _state(self) -> dict[str, list[Any]]:
         return {"weight": self._network.variables, "mean": self.averaged.variables, "optimiser": self._optimizer.variables}

@@ -3,7 +3,7 @@
 OUT/labels.json       what people and teachers say about the street images           (made once)
 OUT/scenes/           simulated pictures, and labels.json with their truth           (made once)
 OUT/checkpoint.npz    weights, averaged weights, optimiser, phase, step              (at each validation)
-OUT/training.jsonl    one line each hundred steps and each validation
+OUT/training.jsonl    one line each hundred steps and each validation; a resumed training takes back what came after its checkpoint
 OUT/street-nano.keras the averaged weights, as last validated
 """
 
@@ -14,13 +14,14 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_export.street.augment import Example
-from edge_export.street.data import Labelled, read_labels, write_labels
+from edge_export.street.data import Labelled, StreetDataError, read_labels, read_streets, write_labels
 from edge_export.street.feed import Batch, Feed, as_deployed, load_examples
 from edge_export.street.labels import pseudo_label
 from edge_export.street.learner import Learner
@@ -67,14 +68,15 @@ def train(
     """Does what `recipe` says: labels, simulated pictures, phases of training. Returns OUT/street-nano.keras.
 
     `data` is the folder of street images, with the teachers' models in `data`/../models; everything made goes to `out`. With `resume` it goes on
-    from the last checkpoint there; without, labels and pictures that are there already are used again. Raises StreetDataError where the data is
-    not what it should be, ExportError where there is no checkpoint to resume from.
+    from the last checkpoint there, with its seed; without, labels and pictures that are there already are used again. Raises StreetDataError where
+    the data is not what it should be, ExportError where there is no checkpoint to resume from, or one that the recipe cannot go on from.
     """
     out.mkdir(parents=True, exist_ok=True)
     real, simulated = _labels(recipe, data, out, progress), _scenes(recipe, out, progress)
     learner = Learner(recipe, recipe.seed if seed is None else seed)
     if resume:
         learner.restore(out / CHECKPOINT)
+        _take_back(out / LOG_FILE, recipe.phases[learner.phase].name, learner.step)
     elif (out / LOG_FILE).exists():
         (out / LOG_FILE).unlink()
     course = _Course(recipe, learner, _Pools(data, out / "scenes", real, simulated, recipe), out, limits or Limits(), progress)
@@ -87,7 +89,29 @@ def _labels(recipe: Recipe, data: Path, out: Path, progress: Callable[[Progress]
     if not path.exists():
         told = lambda done, total: progress(Progress("labels", done, total))  # noqa: E731
         write_labels(path, pseudo_label(data, data.parent / "models", recipe.labelling, told))
-    return read_labels(path)
+    labels = read_labels(path)
+    _require_same_images(path, labels, data)
+    return labels
+
+
+def _require_same_images(path: Path, labels: Sequence[Labelled], data: Path) -> None:
+    """Labels that were made before are of the very images that may be learned from now: none that is held out since, none on another side."""
+    expected = [(image.labelled.file, image.labelled.split) for image in read_streets(data)]
+    for found, wanted in zip_longest(((each.file, each.split) for each in labels), expected):
+        if found != wanted:
+            raise StreetDataError(f"{path}: is of other images or of another split than {data}: {found} where {wanted} is expected; remove it")
+
+
+def _take_back(log: Path, phase: str, step: int) -> None:
+    """Lines after the validation at which the checkpoint was written, the last of them perhaps half a line: they will be written again."""
+    if not log.exists():
+        return
+    lines = log.read_text().splitlines(keepends=True)
+    for last in range(len(lines) - 1, -1, -1):
+        row = json.loads(lines[last]) if lines[last].endswith("}\n") else {}
+        if "tune" in row and (row["phase"], row["step"]) == (phase, step):
+            log.write_text("".join(lines[: last + 1]))
+            return
 
 
 def _scenes(recipe: Recipe, out: Path, progress: Callable[[Progress], None]) -> list[Labelled]:
@@ -124,6 +148,7 @@ class _Course:
         pictures = len(pools.real) + len(pools.simulated)
         self._most = math.inf if limits.epochs is None else limits.epochs * math.ceil(pictures / recipe.phases[0].batch)
         self._taken = 0
+        self._validated: tuple[int, int] | None = None  # phase and step
 
     def run(self) -> None:
         """Until the last phase or a limit ends."""
@@ -132,7 +157,8 @@ class _Course:
                 self._learner.phase, self._learner.step = index, 0
             if not self._follow(index):
                 break
-        self._validate()
+        if self._validated != (self._learner.phase, self._learner.step):
+            self._validate()
 
     def _follow(self, index: int) -> bool:
         """One phase, from where the learner stands. False when a limit ended it."""
@@ -170,6 +196,7 @@ class _Course:
         learner.averaged.save(scratch)
         scratch.replace(self._out / KERAS_FILE)
         learner.save(self._out / CHECKPOINT)
+        self._validated = (learner.phase, learner.step)
         self._progress(Progress(phase.name, learner.step, phase.steps, ap50=marks.get("real vehicles", {}).get("ap50")))
 
     def _marks(self, name: str, examples: Sequence[Example]) -> dict[str, dict[str, float]]:

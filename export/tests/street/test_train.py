@@ -11,7 +11,7 @@ import pytest
 
 from edge_export.errors import ExportError
 from edge_export.framework import load_network
-from edge_export.street.data import write_labels
+from edge_export.street.data import StreetDataError, write_labels
 from edge_export.street.network import anchors, build_network
 from edge_export.street.recipe import LABELS, Phase
 from edge_export.street.train import CHECKPOINT, KERAS_FILE, LOG_FILE, Limits, Progress, rate, train
@@ -45,7 +45,7 @@ def test_train_writes_network_checkpoint_and_log(tmp_path: Path) -> None:
     answer = network(np.zeros((1, 3, small.PLAN.height, small.PLAN.width), np.float32))
     assert made == out / KERAS_FILE and answer.shape == (1, anchors(small.PLAN), 5 + len(LABELS))
     assert answer[..., 4:].min() >= 0 and answer[..., 4:].max() <= 1
-    assert [row["step"] for row in log_of(out)] == [2, 4, 4]
+    assert [row["step"] for row in log_of(out)] == [2, 4]
     assert told[-1].phase == "real" and told[-1].ap50 is not None
 
 
@@ -58,6 +58,64 @@ def test_train_resumed_goes_on_where_it_stopped(tmp_path: Path) -> None:
     ended = np.load(out / CHECKPOINT)
     assert list(ended["at"]) == [3, 0, 4] and float(ended["age"]) == 4
     assert any((stopped[name] != ended[name]).any() for name in stopped.files if name.startswith("mean"))
+
+
+def test_train_resumed_ends_where_it_would_have_ended(tmp_path: Path) -> None:
+    ends = []
+    for name, pause in (("whole", None), ("paused", Limits(minutes=0))):
+        (tmp_path / name).mkdir()
+        data, out = prepared(tmp_path / name)
+        if pause is not None:
+            train(small.recipe(), data, out, limits=pause, progress=quiet)
+        train(small.recipe(), data, out, resume=pause is not None, progress=quiet)
+        ends.append(np.load(out / CHECKPOINT))
+    whole, paused = ends
+    assert whole.files == paused.files
+    for name in whole.files:
+        np.testing.assert_allclose(paused[name], whole[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_train_resumed_takes_back_what_it_logged_after_its_checkpoint(tmp_path: Path) -> None:
+    data, out = prepared(tmp_path)
+    recipe = small.recipe(phases=(Phase("real", 6, 4, 0.0, 1e-3, 1e-3, 2, False),))
+    train(small.recipe(), data, out, progress=quiet)
+    killed = (out / LOG_FILE).read_text()
+    with (out / LOG_FILE).open("a") as log:
+        log.write(json.dumps({"seconds": 9, "phase": "real", "step": 5, "loss": 1.0}) + '\n{"seconds": 12, "ph')
+    train(recipe, data, out, resume=True, progress=quiet)
+    assert (out / LOG_FILE).read_text().startswith(killed)
+    assert [row["step"] for row in log_of(out)] == [2, 4, 6]
+
+
+@pytest.mark.parametrize("what", ["held out since", "on the other side"])
+def test_train_over_labels_of_other_images_is_refused(tmp_path: Path, what: str) -> None:
+    data, out = prepared(tmp_path)
+    if what == "held out since":
+        for listing, kept in (("train.json", [str(index) for index in range(39)]), ("holdout.json", ["39"])):
+            table = json.loads((data / "train.json").read_text())
+            table["images"] = [each for each in table["images"] if each["file_name"].removesuffix(".png") in kept]
+            (data / f"new-{listing}").write_text(json.dumps(table))
+        for listing in ("train.json", "holdout.json"):
+            (data / f"new-{listing}").replace(data / listing)
+    else:
+        labels = (out / "labels.json").read_text()
+        (out / "labels.json").write_text(labels.replace('"split": "tune"', '"split": "train"', 1))
+    with pytest.raises(StreetDataError, match=r"labels\.json: is of other images or of another split"):
+        train(small.recipe(), data, out, progress=quiet)
+
+
+def test_train_resumed_with_a_recipe_that_is_too_short_is_refused(tmp_path: Path) -> None:
+    data, out = prepared(tmp_path)
+    train(small.recipe(), data, out, progress=quiet)
+    shorter = small.recipe(phases=(Phase("real", 3, 4, 0.0, 1e-3, 1e-3, 2, False),))
+    with pytest.raises(ExportError, match="step 4 of phase 1, which the recipe does not have"):
+        train(shorter, data, out, resume=True, progress=quiet)
+
+
+def test_train_at_a_rate_that_breaks_it_says_so(tmp_path: Path) -> None:
+    data, out = prepared(tmp_path)
+    with pytest.raises(ExportError, match=r"of phase real: a loss of (nan|-?inf): lower the recipe's rate"):
+        train(small.recipe(phases=(Phase("real", 40, 4, 0.0, 1e12, 1e12, 1, False),), validate_every=1000), data, out, progress=quiet)
 
 
 def test_train_resumed_through_a_further_phase_runs_it_from_its_start(tmp_path: Path) -> None:
