@@ -1,11 +1,11 @@
 """The network: a small residual backbone, a pyramid that goes down and up again, and a head that two levels of meaning share.
 
-    416×256×3 ─6×6/4─► 104×64 ─stage─► 52×32 ─stage─► 26×16 ─stage, pool─► 13×8
-                                        │              │                   │
-                          top down:     P3 ◄──up, add── P4 ◄────up, add──── P5          each: 1×1 to `neck` channels, 3×3
-                          bottom up:    P3 ──3×3/2, add─► P4 ──3×3/2, add──► P5
-                                        │              │                   │
-                                       head           head                head ─► [1, 1664 + 416 + 104, 5 + 6]
+    w×h×3 ─6×6/4─► w/4×h/4 ─stage─► w/8×h/8 ─stage─► w/16×h/16 ─stage, pool─► w/32×h/32
+                                       │                 │                         │
+                          top down:    P3 ◄───up, add─── P4 ◄───────up, add─────── P5          each: 1×1 to `neck` channels, 3×3
+                          bottom up:   P3 ──3×3/2, add─► P4 ─────3×3/2, add──────► P5
+                                       │                 │                         │
+                                      head              head                      head ─► [1, wh/64 + wh/256 + wh/1024, 5 + 6]
 
 Plain convolutions and ReLU: ONNX Runtime folds the batch norm and the ReLU of each into the convolution, and a multiple of 16 channels fills
 its vector registers. The stem takes a quarter of the resolution in one step: what full resolution costs in training and on the device

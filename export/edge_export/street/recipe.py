@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 
 LABELS = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
 STRIDES = (8, 16, 32)
+FIRST_SEED = 1000  # simulated streets below are never learned from: demonstration, test and evaluation are there
 
 _Table = TypeVar("_Table")
 
@@ -119,18 +120,27 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def _check(recipe: Recipe) -> None:
-    plan = recipe.architecture
-    if plan.width % STRIDES[-1] or plan.height % STRIDES[-1]:
-        raise RecipeError(f"architecture: an input of {plan.width}×{plan.height} is no multiple of {STRIDES[-1]}")
-    if len(plan.stages) != len(STRIDES) or len(plan.depths) != len(STRIDES):
+    network = recipe.architecture
+    if network.width % STRIDES[-1] or network.height % STRIDES[-1]:
+        raise RecipeError(f"architecture: an input of {network.width}×{network.height} is no multiple of {STRIDES[-1]}")
+    if len(network.stages) != len(STRIDES) or len(network.depths) != len(STRIDES):
         raise RecipeError("architecture: expected 3 numbers in stages and in depths")
     if not recipe.phases:
         raise RecipeError("phases: expected one [[phases]] at least")
     for phase in recipe.phases:
         if not 0 <= phase.simulated <= 1:
             raise RecipeError(f"phases.{phase.name}.simulated: expected a share of 0 to 1, found {phase.simulated}")
-    if recipe.simulation.first_seed < 1000:
-        raise RecipeError(f"simulation.first_seed: seeds below 1000 are for demonstration and test, found {recipe.simulation.first_seed}")
+        if phase.batch < 2 or phase.batch % 2:
+            raise RecipeError(f"phases.{phase.name}.batch: expected an even number, as its halves are learned from side by side, found {phase.batch}")
+        if phase.steps < 1:
+            raise RecipeError(f"phases.{phase.name}.steps: expected 1 or more, found {phase.steps}")
+    if recipe.validate_every < 1:
+        raise RecipeError(f"validate_every: expected 1 or more steps, found {recipe.validate_every}")
+    plan = recipe.simulation
+    if plan.first_seed < FIRST_SEED:
+        raise RecipeError(f"simulation.first_seed: seeds below {FIRST_SEED} are for demonstration and test, found {plan.first_seed}")
+    if plan.worlds < 1 or plan.pictures < 1:
+        raise RecipeError(f"simulation: expected 1 or more worlds and pictures, found {plan.worlds} and {plan.pictures}")
 
 
 def _table(kind: type[_Table], value: Any, where: str) -> _Table:
