@@ -53,9 +53,13 @@ class StreetImage:
 
 def read_streets(folder: Path) -> list[StreetImage]:
     """Everything that may be learned from, labelled images first. Raises StreetDataError, also when a held-out file is among them."""
-    coco = _json(folder / "train.json")
-    held_out = {image["file_name"] for image in _json(folder / "holdout.json")["images"]}
-    images = [*_labelled(coco), *_unlabelled(folder / "unlabelled.txt")]
+    coco, held = _json(folder / "train.json"), _json(folder / "holdout.json")
+    try:
+        held_out = {image["file_name"] for image in held["images"]}
+        images = [*_labelled(coco), *_unlabelled(folder / "unlabelled.txt")]
+    except (KeyError, TypeError, ValueError) as error:
+        told = f"{type(error).__name__}: {error}"
+        raise StreetDataError(f"{folder}: train.json or holdout.json is not what export/README.md describes: {told}") from error
     leaked = sorted(held_out & {image.labelled.file for image in images})
     if leaked:
         raise StreetDataError(f"{folder}: {len(leaked)} files of holdout.json are also to be learned from, {leaked[0]} the first: remove them")
@@ -87,7 +91,7 @@ def _labelled(coco: dict[str, Any]) -> list[StreetImage]:
 def _unlabelled(listing: Path) -> list[StreetImage]:
     none = np.empty((0, 4), np.float32), np.empty(0, np.int8)
     try:
-        names = listing.read_text().split()
+        names = [line.strip() for line in listing.read_text().splitlines() if line.strip()]
     except OSError as error:
         raise StreetDataError(f"{listing}: {error.strerror}: expected the files of unlabelled images, one a line") from error
     return [StreetImage(Labelled(name, "train", *none), frozenset(), False) for name in names]

@@ -42,6 +42,22 @@ def test_read_streets_without_train_json_says_what_was_expected(tmp_path: Path) 
         read_streets(tmp_path)
 
 
+def test_read_streets_of_an_image_that_says_too_little_says_what_is_missing(tmp_path: Path) -> None:
+    folder = small.streets(tmp_path)
+    table = json.loads((folder / "train.json").read_text())
+    del table["images"][0]["labelled_categories"]
+    (folder / "train.json").write_text(json.dumps(table))
+    with pytest.raises(StreetDataError, match=r"not what export/README\.md describes: KeyError: 'labelled_categories'"):
+        read_streets(folder)
+
+
+def test_read_streets_takes_a_line_of_unlabelled_txt_as_one_name(tmp_path: Path) -> None:
+    folder = small.streets(tmp_path)
+    (folder / "plain.png").rename(folder / "main street.png")
+    (folder / "unlabelled.txt").write_text("main street.png\n\n")
+    assert read_streets(folder)[-1].labelled.file == "main street.png"
+
+
 def test_the_tuning_split_keeps_a_site_on_one_side(tmp_path: Path) -> None:
     images = [image for image in read_streets(small.streets(tmp_path, 64, sites=16)) if image.known]
     sides: dict[int, set[str]] = {}
