@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edge_export.errors import ExportError
 from edge_export.pictures import WARM_S, Picture, read_picture, simulated_street
+from edge_export.street.recipe import FIRST_SEED
 from edge_runtime.types import Size
 
 LEAST_HEIGHT_PX = 16.0
@@ -80,8 +81,16 @@ def _street(folder: Path, image: dict[str, Any], rows: list[tuple[list[float], s
 def simulated(count: int, size: Size, first_seed: int = 1, each_street: int = 4) -> Iterator[Labelled]:
     """`count` moments of simulated streets, `each_street` a seed, some seconds apart. All six classes are labelled.
 
-    A rider and the two-wheeler are one object, named after the vehicle. Boxes are those of whole bodies, clipped to the picture.
+    A rider and the two-wheeler are one object, named after the vehicle. Boxes are those of whole bodies, clipped to the picture. Raises
+    ExportError for so many that streets would be among them that models were trained on.
     """
+    most = (FIRST_SEED - first_seed) * each_street
+    if count > most:
+        raise ExportError(f"{count} simulated pictures: expected {most} at most: streets from seed {FIRST_SEED} on are those to learn from")
+    return _simulated(count, size, first_seed, each_street)
+
+
+def _simulated(count: int, size: Size, first_seed: int, each_street: int) -> Iterator[Labelled]:
     from edge_runtime.sources.sim.street import LABEL_OF
 
     made = 0

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edge_export.errors import ExportError
-from edge_export.labelled import LEAST_HEIGHT_PX, LEAST_VISIBILITY, simulated, street_pictures
+from edge_export.labelled import LEAST_HEIGHT_PX, simulated, street_pictures
+from edge_export.street.recipe import FIRST_SEED
 from edge_runtime.types import Size
 
 
@@ -92,7 +93,14 @@ def test_simulated_moments_have_exact_truth() -> None:
         low = each.xyxy[:, 3] - each.xyxy[:, 1] < LEAST_HEIGHT_PX
         assert each.ignore[low].all()
     assert sum(len(each.xyxy) for each in moments) > 5
-    assert 0 < LEAST_VISIBILITY < 1
     again = list(simulated(5, size, first_seed=3, each_street=3))
     assert all(np.array_equal(a.xyxy, b.xyxy) and np.array_equal(a.picture(), b.picture()) for a, b in zip(moments, again, strict=True))
     assert not np.array_equal(moments[0].picture(), moments[1].picture())
+
+
+def test_simulated_moments_of_streets_to_learn_from_are_refused() -> None:
+    size = Size(320, 180)
+    (last,) = simulated(1, size, first_seed=FIRST_SEED - 1, each_street=1)
+    assert f"seed={FIRST_SEED - 1}&" in last.name
+    with pytest.raises(ExportError, match=f"2 simulated pictures: expected 1 at most: streets from seed {FIRST_SEED}"):
+        simulated(2, size, first_seed=FIRST_SEED - 1, each_street=1)
