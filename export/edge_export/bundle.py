@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_export.about import About
-from edge_export.card import write_card
+from edge_export.card import ABOUT, PARITY, write_card
 from edge_export.convert import INPUT, Conversion, convert
 from edge_export.errors import ExportError, ParityError
 from edge_export.framework import Network
@@ -30,7 +30,7 @@ from edge_runtime.infer.manifestfile import write_manifest
 from edge_runtime.infer.session import open_session
 from edge_runtime.types import Size
 
-ABOUT, PARITY, LICENCE = "about.toml", "parity.json", "LICENSE"
+LICENCE = "LICENSE"
 
 _LEVELS = 16  # between two shades of the golden picture: coarse shades pack into a tenth of the bytes and try every weight all the same
 

@@ -21,7 +21,7 @@ from edge_export import __version__
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, dispatch, and turn expected errors into exit codes: 2 what the person gave, 3 what the machine refuses, 130 Ctrl-C."""
-    from edge_runtime.errors import BundleError, CannotStart, ConfigError, EdgeError
+    from edge_runtime.errors import CannotStart, EdgeError
 
     parser = build_parser()
     args = parser.parse_args(argv)
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CannotStart as error:
         print(f"edge-export: {error}", file=sys.stderr)
         return 3
-    except (ConfigError, BundleError, EdgeError) as error:
+    except EdgeError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -65,10 +65,11 @@ def _add_train(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     street.add_argument("--recipe", type=Path, required=True, metavar="FILE", help="recipe.toml")
     street.add_argument("--data", type=Path, required=True, metavar="DIR", help="the street images: train.json, unlabelled.txt, pictures")
     street.add_argument("--out", "-o", type=Path, required=True, metavar="DIR", help="where checkpoints, log and network go")
-    street.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
-    street.add_argument("--seed", type=int, help="another seed than the recipe's")
-    street.add_argument("--epochs", type=_positive, help="fewer epochs, for a trial")
-    street.add_argument("--minutes", type=float, help="stop after so much time, for a trial")
+    begin = street.add_mutually_exclusive_group()
+    begin.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out, with its seed")
+    begin.add_argument("--seed", type=_count, metavar="N", help="another seed than the recipe's")
+    street.add_argument("--epochs", type=_positive, metavar="N", help="fewer epochs, for a trial")
+    street.add_argument("--minutes", type=_minutes, metavar="M", help="stop after so much time, for a trial")
     street.set_defaults(run=_run("train_street"))
 
 
@@ -112,7 +113,7 @@ def _add_evaluate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("bundle", type=Path, metavar="DIR", help="the bundle that is judged")
     parser.add_argument("--against", type=Path, action="append", default=[], metavar="DIR|ONNX", help="another one beside it, on the same pictures")
     parser.add_argument("--data", type=Path, metavar="DIR", help="held-out street images (holdout.json)")
-    parser.add_argument("--simulated", type=int, default=0, metavar="N", help="N pictures of the simulated street, seeds from 1")
+    parser.add_argument("--simulated", type=_count, default=0, metavar="N", help="N pictures of the simulated street, seeds from 1")
     parser.add_argument("--simulated-size", type=_size, default=(640, 360), metavar="WxH", help="how large they are (640x360)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every number there")
     parser.add_argument("--failures", type=Path, metavar="DIR", help="draw the worst misses and false alarms there; pictures are those of --data")
@@ -122,7 +123,7 @@ def _add_evaluate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _add_pictures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=Path, metavar="DIR", help="real pictures to compare on")
     parser.add_argument("--count", type=_positive, default=24, metavar="N", help="how many of them, evenly over the folder (24)")
-    parser.add_argument("--simulated", type=int, default=0, metavar="N", help="and N pictures of the simulated street")
+    parser.add_argument("--simulated", type=_count, default=0, metavar="N", help="and N pictures of the simulated street")
 
 
 def _run(verb: str) -> Callable[[argparse.Namespace], int]:
@@ -140,6 +141,22 @@ def _size(text: str) -> tuple[int, int]:
     if not (width.isdecimal() and height.isdecimal() and int(width) % 2 == int(height) % 2 == 0 and int(width) >= 160 and int(height) >= 90):
         raise argparse.ArgumentTypeError(f"{text!r}: expected even width x height from 160x90, like 1280x720")
     return int(width), int(height)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = -1.0
+    if not 0 < minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected minutes, more than 0")
+    return minutes
 
 
 def _positive(text: str) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from edge_export import shown
 from edge_export.about import read_about
-from edge_export.bundle import ABOUT, prepared, require_parity, require_room, write_bundle
-from edge_export.card import FAILURES, write_card
+from edge_export.bundle import prepared, require_parity, require_room, write_bundle
+from edge_export.card import ABOUT, FAILURES, write_card
 from edge_export.convert import convert as converted
 from edge_export.errors import ExportError
 from edge_export.evaluate import contender
@@ -129,4 +129,5 @@ def _pictures(files: list[Path], simulated: int) -> Iterator[tuple[str, Picture]
 
 
 def _write_json(file: Path, value: object) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

@@ -53,11 +53,15 @@ def write_worst(looked: Sequence[Looked], folder: Path) -> list[Path]:
 
 
 def write_sheet(looked: Sequence[Looked], file: Path) -> bool:
-    """A few of the worst simulated pictures side by side, small; False when there are none. Photographs are left out: they are not ours to spread."""
+    """A few of the worst simulated pictures side by side, small; False when there are none, and an older sheet goes: it shows another model.
+
+    Photographs are left out: they are not ours to spread.
+    """
     import cv2
 
     chosen = worst([each for each in looked if each.truth.source == "simulated"], 0, SHEET_PICTURES)
     if not chosen:
+        file.unlink(missing_ok=True)
         return False
     cells = []
     for each in chosen:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_export.labelled import LEAST_HEIGHT_PX, Labelled
+from edge_export.street.recipe import LABELS
 from edge_export.walk import Walk, bgr_frame
 from edge_runtime.evaluate.average_precision import Curve, Judged, average, curve, judge, precision_at, recall_at
 from edge_runtime.types import Json
@@ -26,7 +27,7 @@ from edge_runtime.types import Json
 FLOOR = 0.01
 IOU = 0.5
 SCORE = 0.3  # what the runtime starts a track with by default
-CLASSES = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
+CLASSES = LABELS
 TWO_WHEELERS = frozenset({"bicycle", "motorcycle"})
 GROUPS: dict[str, frozenset[str]] = {
     "any vehicle": frozenset({"car", "motorcycle", "bus", "truck"}),

@@ -60,6 +60,24 @@ def test_sizes_are_even_and_not_tiny(size: str, capsys: pytest.CaptureFixture[st
     assert "like 1280x720" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["evaluate", "DIR", "--simulated", "-3"], "expected a whole number from 0"),
+        (["parity", "N", "DIR", "--simulated", "x"], "expected a whole number from 0"),
+        (["train", "street", "--minutes", "-1"], "expected minutes, more than 0"),
+        (["train", "street", "--minutes", "nan"], "expected minutes, more than 0"),
+        (["train", "street", "--epochs", "0"], "expected a whole number from 1"),
+        (["train", "street", "--resume", "--seed", "3"], "not allowed with argument"),
+    ],
+)
+def test_numbers_that_cannot_be_meant_are_refused(given: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(given)
+    assert left.value.code == 2
+    assert told in capsys.readouterr().err
+
+
 def test_training_is_shown_with_its_latest_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     from edge_export.shown import training
     from edge_export.street.train import Progress

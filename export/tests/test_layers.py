@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +43,18 @@ def test_the_runtime_never_imports_this_project() -> None:
     files = sorted((ROOT / "edge_runtime").rglob("*.py"))
     assert len(files) > 50
     assert [str(file) for file in files for name in imported(file) if name.split(".")[0] in ("export", "edge_export")] == []
+
+
+def test_onnx_runtime_is_told_to_report_nothing_before_it_is_imported() -> None:
+    """Whatever imports it here has imported the runtime first, which says so."""
+    users = [file for file in sorted(PACKAGE.rglob("*.py")) if any(name.split(".")[0] in ("onnxruntime", "tf2onnx") for name in imported(file))]
+    assert users
+    bare = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    for file in users:
+        module = ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts)
+        script = f"import os, sys, {module}; print(os.environ['ORT_DISABLE_TELEMETRY'], 'onnxruntime' in sys.modules)"
+        done = subprocess.run([sys.executable, "-c", script], env=bare, capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout.split() == ["1", "False"], module
 
 
 def test_files_are_readable() -> None:
