@@ -28,6 +28,7 @@ class CameraRun:
         self.camera = camera
         self.station = station
         self.restarts = 0
+        self._frame_limit: int | None = None
         self._outlet = outlet
         self._clock = clock
         self._pulses = pulses
@@ -50,7 +51,12 @@ class CameraRun:
             outlet=self._tap,
             clock=self._clock,
             pulses=self._pulses,
+            frame_limit=self._frame_limit,
         )
+
+    def limit(self, frames: int | None) -> None:
+        """End by itself after so many frames, of this lane and of any that follows it. Call it before `start`."""
+        self._frame_limit = self.lane.frame_limit = frames
 
     def start(self, saved: Json) -> None:
         """Begin. `saved` is the last snapshot of an earlier process, or None: totals, ids and the open window go on from there."""

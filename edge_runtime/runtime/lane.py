@@ -259,7 +259,7 @@ class Lane:
         """The end of what was seen: now, or of footage the end of its last frame."""
         if not self._replay:
             return max(self._last, self._clock.now())
-        shown_ns = round(1e9 / self.camera.fps)
+        shown_ns = round(1e9 / min(self.camera.fps, self.analysis.stream_fps() or self.camera.fps))
         return Tick(self._last.mono_ns + shown_ns, self._last.wall_ns + shown_ns)
 
     def _finish_job(self, job: _Job) -> None:

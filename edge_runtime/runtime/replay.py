@@ -120,7 +120,9 @@ class Replay:
     def _film_of(self, camera: CameraConfig) -> Path | None:
         """Where a camera's film goes: the path that was asked for, or with several cameras one beside it for each."""
         film = self._extras.annotate
-        return film if film is None or len(self.config.camera) == 1 else film.with_name(f"{film.stem}-{camera.name}{film.suffix}")
+        if film is None or len(self.config.camera) == 1 or not film.name:  # a folder such as "." has no name: whoever opens it refuses it
+            return film
+        return film.with_name(f"{film.stem}-{camera.name}{film.suffix}")
 
     def _epoch(self, stations: Mapping[str, Station]) -> str:
         """Six hex digits that change when the config, any footage or any model does: the `id`s of a replay say what they were made from."""

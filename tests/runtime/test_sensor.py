@@ -96,7 +96,9 @@ def test_sensor_that_failed_is_begun_anew_where_the_last_commit_stood(run: Senso
     run.stop(5)
     numbers = [event.data["n"] for event in kept.events]
     assert numbers == list(range(1, len(numbers) + 1)), "what failed did not go through, so its numbers come again"
-    assert run.health() == {"state": "ended", "reason": "", "n": numbers[-1], "moved_s": 0.0, "restarts": 1}
+    told = run.health()
+    del told["moved_s"]  # what a busy machine kept it waiting is not asked here
+    assert told == {"state": "ended", "reason": "", "n": numbers[-1], "restarts": 1}
 
 
 def test_sensor_loop_beats_and_leaves_the_pulses_when_it_ends(kept: Kept) -> None:

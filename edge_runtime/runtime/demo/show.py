@@ -215,7 +215,7 @@ class Demo:
         self._node.open()
         self._stack.callback(self._close_node)
         self._run = next(iter(self._node.cameras.values()))
-        self._run.lane.frame_limit = self._frames
+        self._run.limit(self._frames)
         self._truth = truth_of(self._run)
         self._node.start()
         self._supervisor = Supervisor(self._node, self._pulses, Notifier())
