@@ -45,17 +45,13 @@ class DemoOptions:
 
 
 def write_device(options: DemoOptions, file: Path, broker: str, *, protocol: str = "5") -> None:
-    """Write device.toml at `file`, and a camera's password beside it. Nothing that is there is overwritten.
+    """Write device.toml at `file`, and a camera's password beside it: both or neither. Nothing that is there is overwritten.
 
     Raises BundleError (no such model), ConfigError (what the options name cannot be used), CannotStart (the file cannot be written).
     """
     bundle = _bundle(options.model)
     source, login = _source(options)
-    secret = ""
-    if login.get("password"):
-        password = file.with_name(PASSWORD_FILE)
-        _write(password, login["password"] + "\n")
-        secret = f"password = {{ file = {json.dumps(password.name)} }}\n"
+    secret = f"password = {{ file = {json.dumps(PASSWORD_FILE)} }}\n" if login.get("password") else ""
     username = f"username = {_text(login['username'])}\n" if login.get("username") else ""
     model = options.model if bundle.folder.name == options.model else str(bundle.folder.absolute())
     classes = [label for label in CLASSES if label in bundle.manifest.labels]
@@ -73,6 +69,12 @@ def write_device(options: DemoOptions, file: Path, broker: str, *, protocol: str
         rules="".join([*(_line(line) for line in lines), *(_zone(zone) for zone in zones)]),
     )
     _write(file, text)
+    if secret:
+        try:
+            _write(file.with_name(PASSWORD_FILE), login["password"] + "\n")
+        except CannotStart:
+            file.unlink()
+            raise
 
 
 def _bundle(model: str) -> Bundle:

@@ -91,6 +91,14 @@ def test_nothing_is_overwritten(tmp_path: Path, model: str) -> None:
         write_device(DemoOptions(model=model), tmp_path / "absent" / "device.toml", BROKER)
 
 
+@pytest.mark.parametrize("there", ["device.toml", PASSWORD_FILE])
+def test_config_and_password_are_written_both_or_neither(there: str, tmp_path: Path, model: str) -> None:
+    (tmp_path / there).write_text("mine")
+    with pytest.raises(CannotStart, match=f"{there}: is there already"):
+        write_device(DemoOptions(model=model, camera="rtsp://viewer:s3cret@10.0.0.7/stream1"), tmp_path / "device.toml", BROKER)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir() if file.is_file()] == [(there, "mine")]
+
+
 def test_camera_that_is_no_url_is_said(tmp_path: Path, model: str) -> None:
     with pytest.raises(ConfigError, match="--camera: is no URL"):
         write_device(DemoOptions(model=model, camera="rtsp://[::1/x"), tmp_path / "device.toml", BROKER)
