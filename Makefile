@@ -46,4 +46,5 @@ test-arm: setup ## on emulated 64-bit Arm: wheels, fast tests, the same footage 
 	@tests/arm/run.sh
 
 clean: ## all that was made here: environments, caches, the Arm root
-	rm -rf .venv .venv-3.* export/.venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venv-3.* .cache build dist
+	for folder in . export; do rm -rf $$folder/{.venv,.mypy_cache,.ruff_cache,.pytest_cache,.hypothesis}; done

@@ -1,1 +1,1 @@
-"""How good what was seen is, held against truth: pure functions on arrays. The `evaluate` verb and the export project use them."""
+"""How good what was seen is, held against truth: pure functions on arrays. What measures models (export/) uses them, and the tests."""

@@ -30,16 +30,19 @@ done <.cache/pythons.txt
 [ ${#failed[@]} -eq 0 ] || echo "== FAILED: ${failed[*]}, see above"
 # Those of export/ compute while the others wait for cameras and brokers.
 exporting=""
+trap '[ -z "$exporting" ] || kill "$exporting" 2>/dev/null || true' EXIT     # Ctrl-C does not reach what a script starts beside itself
+trap 'exit 130' INT TERM
 if [ -x export/.venv/bin/python ]; then
-    (cd export && .venv/bin/python -m pytest -q) >.cache/export.log 2>&1 </dev/null &
+    (cd export && exec .venv/bin/python -m pytest -q) >.cache/export.log 2>&1 </dev/null &
     exporting=$!
 else
     echo "== export: no Python that has TensorFlow here, not tested"
 fi
 echo "== Python $main: all tests"
 run .venv -m "not slow" --durations 10 | tee .cache/whole.log || failed+=("Python $main")
-if [ -n "$exporting" ]; then
+if [ -n "$exporting" ]; then                           # its report comes whole, below the other
     wait "$exporting" || failed+=(export)
+    exporting=""
     echo "== export: training, conversion, parity, bundles"
     cat .cache/export.log
     tail -n 1 .cache/whole.log
