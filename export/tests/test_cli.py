@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge_export.cli import build_parser, main
+from tests.conftest import ROOT
 
 HEAVY = {"tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numba", "cv2", "matplotlib", "rich", "numpy"}
 
@@ -26,6 +29,22 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
     assert left.value.code == 0
     assert "usage: edge-export" in capsys.readouterr().out
     assert verb in build_parser().format_help()
+
+
+def test_every_option_of_every_verb_is_in_the_readme() -> None:
+    rows = {line.split("`")[1].split()[0]: line for line in (ROOT / "export" / "README.md").read_text().splitlines() if line.startswith("| `")}
+    pending = [(verb, parser) for verb, parser in choices(build_parser()).items()]
+    assert {verb for verb, _ in pending} <= set(rows)
+    while pending:
+        verb, parser = pending.pop()
+        pending += [(verb, inner) for inner in choices(parser).values()]
+        options = {option for action in parser._actions for option in action.option_strings if option.startswith("--")} - {"--help"}
+        assert {option for option in options if not re.search(rf"{option}\b(?!-)", rows[verb])} == set(), verb
+
+
+def choices(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The verbs below a parser."""
+    return {name: each for action in parser._actions if isinstance(action, argparse._SubParsersAction) for name, each in action.choices.items()}
 
 
 def test_no_verb_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
