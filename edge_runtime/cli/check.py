@@ -83,7 +83,8 @@ def _online(config: Config, plan: Plan, *, quiet: bool) -> list[Finding]:
     def tell(finding: Finding) -> None:
         if not quiet:
             out = sys.stdout if finding.ok else sys.stderr
-            print(f"  {'ok  ' if finding.ok else 'FAIL'}  {finding.kind} {finding.name}: {finding.says}", file=out, flush=True)
+            cause = f"[{finding.cause}] " if finding.cause else ""
+            print(f"  {'ok  ' if finding.ok else 'FAIL'}  {finding.kind} {finding.name}: {cause}{finding.says}", file=out, flush=True)
 
     cache_kernels()
     if not quiet:

@@ -20,6 +20,10 @@ from edge_runtime.sources import is_simulated
 from edge_runtime.types import Json
 
 MAX_WORKERS = 8
+OLD_PROTOCOL = (
+    "MQTT 3.1.1 cannot tell a publish that the broker refused from one that it took, nor how large one may be; it has no message expiry, no user"
+    ' properties and no response topic (answers go to reply/<id>): protocol = "5" has them'
+)
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -90,6 +94,8 @@ def _notes(config: Config, engines: Mapping[str, EnginePlan], cores: int) -> lis
     ]
     notes += [f'camera "{camera.name}" is a simulated street: what it counts never happened' for camera in config.camera if _is_drawn(camera)]
     notes += [f'sensor "{sensor.name}" publishes made-up numbers, to try out what lies behind it' for sensor in config.sensor]
+    if config.mqtt.protocol == "3.1.1":
+        notes.append(OLD_PROTOCOL)
     url = config.mqtt.url.lower()
     if config.mqtt.password is not None and url.startswith(("mqtt:", "ws:")):
         notes.append("the broker's password travels in the clear: use mqtts:// where the network is not your own")

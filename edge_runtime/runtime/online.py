@@ -36,13 +36,14 @@ GRACE_S = 5.0  # for closing what was opened
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How one trial went. `says` is what was found, or what is wrong and what to do."""
+    """How one trial went. `says` is what was found, or what is wrong and what to do; `cause` one word for that (a broker's: link.CAUSES)."""
 
     kind: str
     name: str
     ok: bool
     says: str
     seconds: float
+    cause: str = ""
 
     def as_json(self) -> Json:
         """As `check --online --json` prints it."""
@@ -147,10 +148,11 @@ def _first_frame(source: FrameSource, end_s: float) -> Frame | None:
 def _try_row(row: Sequence[Trial], found: SimpleQueue[Finding]) -> None:
     for trial in row:
         began = time.monotonic()
+        cause = ""
         try:
             ok, says = True, trial.attempt()
         except EdgeError as error:
-            ok, says = False, str(error)
+            ok, says, cause = False, str(error), getattr(error, "cause", "")
         except Exception as error:  # noqa: BLE001 - a trial that breaks is a finding, and must not silence the others
             ok, says = False, f"unexpected {type(error).__name__}: {error}"
-        found.put(Finding(trial.kind, trial.name, ok, says, round(time.monotonic() - began, 2)))
+        found.put(Finding(trial.kind, trial.name, ok, says, round(time.monotonic() - began, 2), cause))

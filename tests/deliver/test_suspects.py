@@ -74,10 +74,25 @@ def test_poison_broker_that_kills_every_row_loses_none() -> None:
 
 def test_poison_line_that_works_between_losses_suspects_nobody() -> None:
     poison = Poison()
-    for _ in range(10 * STRIKES):
+    for first in range(1, 10 * STRIKES):
         poison.taken()
-        poison.lost([1, 2, 3], answered=True)
-    assert not poison.cautious
-    for _ in range(10 * STRIKES):
-        poison.lost([], answered=False)
+        poison.lost([first, first + 1, first + 2], answered=True)
+        assert not poison.cautious and not poison.left_out
+
+
+def test_row_behind_which_the_answers_end_is_found_while_others_are_taken() -> None:
+    """Other topics' rows are taken on each connection, so that the broker is plainly not at fault, and nothing is ever in flight alone by chance."""
+    poison = Poison()
+    company = iter(range(100, 1000))
+    for _ in range(STRIKES):
+        assert not poison.cautious
+        poison.taken(next(company))
+        poison.lost([7, next(company), next(company)], answered=True)
+    assert poison.cautious
+    for _ in range(STRIKES):
+        assert not poison.left_out
+        poison.taken(next(company))
+        poison.lost([7], answered=True)
+    assert poison.left_out == {7}
+    assert poison.taken(next(company)) == {7}
     assert not poison.cautious

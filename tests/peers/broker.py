@@ -27,6 +27,7 @@ class Heard(NamedTuple):
     payload: bytes
     qos: int
     retain: bool
+    properties: Any = None  # MQTT 5
 
 
 class Broker:
@@ -150,6 +151,16 @@ class Subscriber:
         with self._changed:
             assert self._changed.wait_for(condition, timeout), f"{why or 'nothing came'}: {len(self.heard)} heard: {list(self.heard)[-3:]}"
 
+    def publish(self, topic: str, payload: bytes = b"", *, retain: bool = False, **properties: Any) -> None:
+        """Say something with QoS 1; `properties` as paho names them (ResponseTopic …)."""
+        from paho.mqtt.packettypes import PacketTypes
+        from paho.mqtt.properties import Properties
+
+        made: Any = Properties(PacketTypes.PUBLISH)
+        for name, value in properties.items():
+            setattr(made, name, value)
+        self._client.publish(topic, payload, 1, retain, made).wait_for_publish(10)
+
     def on(self, topic: str) -> list[bytes]:
         """Payloads of one topic, in order."""
         return [each.payload for each in list(self.heard) if each.topic == topic]
@@ -160,7 +171,7 @@ class Subscriber:
 
     def _take(self, message: Any) -> None:
         with self._changed:
-            self.heard.append(Heard(message.topic, message.payload, message.qos, bool(message.retain)))
+            self.heard.append(Heard(message.topic, message.payload, message.qos, bool(message.retain), message.properties))
             self._changed.notify_all()
 
 
