@@ -37,9 +37,15 @@ class Rows:
         self._leads = leads
         self._boots: dict[int, str] = dict(connection.execute("SELECT id, boot FROM boots").fetchall())
 
+    def reindex(self) -> int:
+        """Make the index by topic anew from the rows; how many there are. Rows of no known topic cannot be sent: they go."""
+        self._db.execute("REINDEX rows_by_topic")
+        self._db.execute("DELETE FROM rows WHERE topic NOT IN (SELECT id FROM topics)")
+        return self.count()
+
     def count(self) -> int:
-        """How many there are."""
-        return int(self._db.execute("SELECT count(*) FROM rows").fetchone()[0])
+        """How many the index knows: what is missing there would never be sent."""
+        return int(self._db.execute("SELECT count(*) FROM rows INDEXED BY rows_by_topic").fetchone()[0])
 
     def last_given(self) -> int:
         """The highest number ever given."""
@@ -50,7 +56,7 @@ class Rows:
     def oldest(self) -> Tick | None:
         """When the oldest row's event happened; `mono_ns` is -1 for one of an earlier boot."""
         first = self._db.execute("SELECT mono_ns, wall_ns, boot FROM rows ORDER BY seq LIMIT 1").fetchone()
-        return None if first is None else Tick(first[0] if first[2] == self._boot else -1, first[1])
+        return None if first is None else Tick(_whole(first[0]) if first[2] == self._boot else -1, _whole(first[1]))
 
     def add_topic(self, topic: str, priority: int) -> int:
         """The new topic's number."""
@@ -114,8 +120,8 @@ class Rows:
             query = f"SELECT r.seq, t.topic, r.wall_ns, length(r.body) {_JOINED} WHERE {condition} ORDER BY r.seq LIMIT {CHUNK}"
             victims: list[Found] = []
             for seq, topic, wall_ns, length in self._db.execute(query):
-                victims.append(Found(seq, topic, wall_ns))
-                size -= length
+                victims.append(Found(seq, topic, _whole(wall_ns)))
+                size -= _whole(length)
                 if size <= 0:
                     break
             if victims:
@@ -126,7 +132,8 @@ class Rows:
         """A few of the oldest rows that are older than `limit_ns`: by the monotonic clock within a boot, else by the wall clock."""
         query = f"SELECT r.seq, t.topic, r.wall_ns, r.mono_ns, r.boot {_JOINED} ORDER BY r.seq LIMIT {CHUNK}"
         old: list[Found] = []
-        for seq, topic, wall_ns, mono_ns, boot in self._db.execute(query).fetchall():
+        for seq, topic, wall, mono, boot in self._db.execute(query).fetchall():
+            wall_ns, mono_ns = _whole(wall), _whole(mono)
             age_ns = now.mono_ns - mono_ns if boot == self._boot else now.wall_ns - wall_ns if wall_ns > _SANE_NS else 0
             if age_ns <= limit_ns:
                 break
@@ -135,14 +142,21 @@ class Rows:
 
     def bury(self, seq: int, why: str, dead_bytes: int) -> Found | None:
         """Copy one row to `dead`, of which the newest DEAD_ROWS, at most `dead_bytes`, stay. None when there is no such row."""
-        query = f"SELECT t.topic, r.body, r.wall_ns, r.origin {_JOINED} WHERE r.seq = ?"
+        query = f"SELECT t.topic, r.body, t.priority, r.mono_ns, r.wall_ns, r.origin, r.crc, r.boot {_JOINED} WHERE r.seq = ?"
         found = self._db.execute(query, (seq,)).fetchone()
         if found is None:
             return None
-        topic, body, wall_ns, origin = found
-        self._db.execute(
-            "INSERT OR REPLACE INTO dead VALUES (?, ?, ?, ?, ?)", (seq, topic, on_the_wire(body, self._epoch, seq, origin), why, wall_ns)
-        )
+        *columns, crc, boot = found
+        row = Entry(*columns)
+        if not isinstance(row.body, bytes) or crc != checksum(seq, row, boot):
+            return Found(seq, row.topic, _whole(row.wall_ns))  # broke since it was sent: nothing is worth keeping
+        told = on_the_wire(row.body, self._epoch, seq, row.origin)
+        self._db.execute("INSERT OR REPLACE INTO dead VALUES (?, ?, ?, ?, ?)", (seq, row.topic, told, why, row.wall_ns))
         limits = (DEAD_ROWS, dead_bytes)
         self._db.execute(f"DELETE FROM dead WHERE seq IN (SELECT seq FROM ({_NEWEST_DEAD}) WHERE place > ? OR total > ?)", limits)
-        return Found(seq, topic, wall_ns)
+        return Found(seq, row.topic, row.wall_ns)
+
+
+def _whole(value: object) -> int:
+    """A number of the file; 0 where damage made something else of it: the row's CRC tells at the latest when it is to be sent."""
+    return value if isinstance(value, int) else 0

@@ -10,6 +10,7 @@ Invariants
     3. A row leaves by being settled, or by a loss (full, age, corrupt, refused, oversize) that is in the same transaction as its removal.
     4. The file stays under `max_bytes`, its WAL included.
     5. A row whose CRC-32 does not fit is never handed out.
+    6. Rows that vanish from the file without a word are missed: the books (contents.py) say how many there must be.
 
 It is no general queue: one process, one thread, one connection (see spoolfile.py). `:memory:` as path makes the same thing without the disk.
 """
@@ -24,10 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edge_runtime.deliver import contents
+from edge_runtime.deliver.contents import Books
 from edge_runtime.deliver.entry import Batch, Entry
 from edge_runtime.deliver.losses import Loss, Losses
+from edge_runtime.deliver.openfile import OpenFile
 from edge_runtime.deliver.rows import CHUNK, Found, Rows
-from edge_runtime.deliver.spoolfile import PAGE_BYTES, Budget, boot_id, connect, state_checksum, translate
+from edge_runtime.deliver.spoolfile import PAGE_BYTES, Budget, boot_id
 from edge_runtime.errors import SpoolError
 from edge_runtime.options import option
 from edge_runtime.present.envelope import stream_of
@@ -59,38 +63,58 @@ class Spool:
         self.depth = 0
         self.dropped = 0  # rows lost since the file was opened, whatever the reason
         self.commits = 0
+        self.missing = 0  # what the books have more (or less) than the file had when it was opened: `verify` declares it
         self.saved: dict[str, str] = {}  # the state as of `open`
         self.losses = Losses()
         self.oldest: Tick | None = None
         self._options = options
         self._leads = {} if leads is None else leads
         self._budget = Budget(options.max_bytes)
-        self._db: sqlite3.Connection | None = None
+        self.file = OpenFile(options.path, self._budget)
         self._table: Rows
         self._next = 1
+        self._booked = Books(0, 1)
         self._topics: dict[str, tuple[int, int]] = {}
         self.max_body = min(MAX_BODY_BYTES, self._budget.commit_bytes // 2)
 
     def open(self, first_seq: int = 1) -> None:
         """Open or make the file; numbers below `first_seq` are not given. Raises CannotStart, Corrupt; SpoolError when the disk fails."""
-        self._db = connect(self.path, self._budget)
-        try:
-            with self._reading("opening"):
-                self._load(first_seq)
-        except SpoolError:
-            self._db.close()
-            self._db = None
-            raise
+        with self.file.opening():
+            self._begin(first_seq)
+
+    def open_to_read(self) -> None:
+        """What is in the file, while its disk takes no writes: only `read` will do. Raises SpoolError, Corrupt."""
+        with self.file.opening(to_read=True):
+            self._load(contents.find_boot(self._connection, boot_id()))
 
     def close(self) -> None:
         """Let go of the file, marked as closed on purpose where the disk allows. Idempotent."""
-        if self._db is None:
+        if not self.file.is_open:
             return
         with contextlib.suppress(SpoolError), self._writing("closing"):
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('clean', '1')")
-        with contextlib.suppress(sqlite3.Error):
-            self._db.close()
-        self._db = None
+            self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('clean', '1')")
+        self.file.close()
+
+    def cut(self, first: int) -> int:
+        """Take back rows numbered `first` and up: of a commit that failed and came through nevertheless. How many. Raises SpoolError."""
+        with self._writing("cutting"):
+            count = self._connection.execute("DELETE FROM rows WHERE seq >= ?", (first,)).rowcount
+            self.depth -= count
+        return count
+
+    def verify(self, now: Tick) -> bool:
+        """Whether every row can be found by its topic. If not, the index is made anew, and rows that are gone become a loss. Raises SpoolError."""
+        with self.file.reading("verifying"):
+            if self._table.count() == self.depth and not self.missing:
+                return True
+        with self._writing("verifying"):
+            count = self._table.reindex()
+            gone, self.depth, self.missing = self.depth + self.missing - count, count, 0
+            if gone > 0:
+                self.dropped += gone
+                self.losses.add(Loss("node", "corrupt", now.wall_ns - round(self._options.max_age_s * 1e9), now.wall_ns, gone), now)
+                contents.save_losses(self._connection, self.losses)
+        return False
 
     @property
     def topics(self) -> Mapping[str, tuple[int, int]]:
@@ -109,7 +133,7 @@ class Spool:
         known = self._topics.get(topic)
         if known is None:
             return []
-        with self._reading("reading"):
+        with self.file.reading("reading"):
             rows, broken = self._table.read(topic, *known, after, limit)
         if not broken:
             return rows
@@ -117,33 +141,33 @@ class Spool:
         with self._writing("discarding"):
             self._drop([Found(seq, topic, since_ns) for seq in broken], "corrupt", now)
             self.losses.add(Loss(stream_of(topic), "corrupt", since_ns, now.wall_ns, 0), now)
-            self._save_losses()
+            contents.save_losses(self._connection, self.losses)
         return self.read(topic, after, limit, now)
 
     def expire(self, now: Tick) -> int:
         """Drop what is older than `max_age_s`; how many rows that were. Raises SpoolError."""
         dropped = 0
         while True:
-            with self._reading("expiring"):
+            with self.file.reading("expiring"):
                 old = self._table.aged(now, round(self._options.max_age_s * 1e9))
             if not old:
                 return dropped
             with self._writing("expiring"):
                 self._drop(old, "age", now)
-                self._save_losses()
+                contents.save_losses(self._connection, self.losses)
             dropped += len(old)
 
     def first(self, limit: int, size: int) -> list[tuple[int, Entry]]:
         """The oldest rows of all topics, at most `size` bytes but at least one, as entries that keep their ids: to move them. Raises SpoolError."""
-        with self._reading("moving"):
+        with self.file.reading("moving"):
             found = self._table.first(limit)
         sizes = itertools.accumulate(entry.size for _, entry in found)
         return [row for index, (row, total) in enumerate(zip(found, sizes, strict=True)) if not index or total <= size]
 
     def shrink(self) -> None:
         """Give free pages back to the disk, a few at a time. Raises SpoolError."""
-        if self._pragma("freelist_count") > CHUNK:
-            with self._reading("shrinking"):
+        if self.file.pragma("freelist_count") > CHUNK:
+            with self.file.reading("shrinking"):
                 self._connection.executescript(f"PRAGMA incremental_vacuum({CHUNK})")  # `execute` would free one page only
 
     @property
@@ -154,65 +178,61 @@ class Spool:
     @property
     def bytes_used(self) -> int:
         """Size of the used part of the file; 0 while it is not open. Raises SpoolError."""
-        if self._db is None:
+        if not self.file.is_open:
             return 0
-        return (self._pragma("page_count") - self._pragma("freelist_count")) * PAGE_BYTES
+        return (self.file.pragma("page_count") - self.file.pragma("freelist_count")) * PAGE_BYTES
 
     # -- inside ----------------------------------------------------------------------------------------------------------------
 
     @property
     def _connection(self) -> sqlite3.Connection:
-        if self._db is None:
-            raise SpoolError(f"spool {self.path} is not open")
-        return self._db
-
-    @contextlib.contextmanager
-    def _reading(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise translate(error, f"spool {self.path}: {doing}") from error
+        return self.file.connection
 
     @contextlib.contextmanager
     def _writing(self, doing: str) -> Iterator[None]:
         """A transaction: on any error neither the file nor this object has changed."""
-        before = self._next, self.depth, self.dropped, dict(self._topics), self.losses.copy()
-        with self._reading(doing):
+        before = self._next, self.depth, self.dropped, self.missing, self._booked, dict(self._topics), self.losses.copy()
+        with self.file.reading(doing):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._book(Books(self.depth + self.missing, self._next))
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._next, self.depth, self.dropped, self._topics, self.losses = before
+                self._next, self.depth, self.dropped, self.missing, self._booked, self._topics, self.losses = before
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
             self.oldest = self._table.oldest()
 
-    def _load(self, first_seq: int) -> None:
+    def _book(self, books: Books) -> None:
+        if books != self._booked:
+            contents.save_books(self._connection, books)
+            self._booked = books
+
+    def _begin(self, first_seq: int) -> None:
+        """Take up what is in the file, and mark it as in use."""
         run = self._connection.execute
-        self.epoch = run("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0]
-        self._topics = {topic: (number, priority) for number, topic, priority in run("SELECT id, topic, priority FROM topics")}
-        self.saved = {key: value for key, value, crc in run("SELECT key, value, crc FROM state") if crc == state_checksum(key, value)}
-        self.losses = Losses(Loss(*each) for each in run("SELECT stream, reason, from_ns, to_ns, rows FROM losses"))
         run("BEGIN IMMEDIATE")
-        run("INSERT OR IGNORE INTO boots (boot) VALUES (?)", (boot_id(),))
-        boot = run("SELECT id FROM boots WHERE boot = ?", (boot_id(),)).fetchone()[0]
-        run("DELETE FROM boots WHERE id <> ? AND id NOT IN (SELECT boot FROM rows)", (boot,))
-        table = Rows(self._connection, self.epoch, boot, self._leads)
+        self._load(contents.mark_boot(self._connection, boot_id()))
         closed = run("SELECT value FROM meta WHERE key = 'clean'").fetchone()
         if closed is not None and closed[0] != "1":
-            first_seq = max(first_seq, table.last_given() + 1 + SKIP_AFTER_UNCLEAN)
+            first_seq = max(first_seq, self._next + SKIP_AFTER_UNCLEAN)
+        self._next = max(first_seq, self._next)
         run("INSERT OR REPLACE INTO meta VALUES ('clean', '0')")
+        self._book(Books(self.depth + self.missing, self._next))
         run("COMMIT")
-        self._table = table
-        self._next = max(first_seq, table.last_given() + 1)
-        self.depth = table.count()
-        self.oldest = table.oldest()
 
-    def _pragma(self, name: str) -> int:
-        with self._reading("looking"):
-            return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+    def _load(self, boot: int) -> None:
+        self.epoch = contents.load_epoch(self._connection)
+        self._topics = contents.load_topics(self._connection)
+        self.saved, books = contents.load_state(self._connection)
+        self.losses = contents.load_losses(self._connection)
+        self._table = Rows(self._connection, self.epoch, boot, self._leads)
+        self.depth = self._table.count()
+        self.oldest = self._table.oldest()
+        self._next = max(self._table.last_given() + 1, books.next_seq if books else 1)
+        self.missing = books.rows - self.depth if books else 0
 
     def _apply(self, batch: Batch, now: Tick) -> int:
         self.depth -= self._table.delete(batch.settled)
@@ -229,9 +249,8 @@ class Spool:
         self._next += len(entries)
         self.depth += len(entries)
         if batch.state:
-            rows = [(key, value, state_checksum(key, value)) for key, value in batch.state.items()]
-            self._connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", rows)
-        self._save_losses()
+            contents.save_state(self._connection, batch.state)
+        contents.save_losses(self._connection, self.losses)
         return len(entries)
 
     def _fitting(self, entries: Sequence[Entry], now: Tick) -> Sequence[Entry]:
@@ -278,10 +297,3 @@ class Spool:
         self.dropped += len(entries)
         for each in entries:
             self.losses.add(Loss(stream_of(each.topic), reason, each.wall_ns, each.wall_ns, 1), now)
-
-    def _save_losses(self) -> None:
-        if self.losses.changed:
-            self._connection.execute("DELETE FROM losses")
-            rows = [(each.stream, each.reason, each.from_ns, each.to_ns, each.rows) for each in self.losses]
-            self._connection.executemany("INSERT INTO losses VALUES (?, ?, ?, ?, ?)", rows)
-            self.losses.changed = False

@@ -1,29 +1,32 @@
 """The spool's file: how it is opened, what stands in it, and what happens when it turns out to be broken.
 
-    meta    key, value                 epoch (random, made with the file; first half of every message id)
+    meta    key, value                 epoch (random, made with the file; first half of every message id), format, clean
     boots   id, boot                   boot ids, so that monotonic times are compared within one boot only
     topics  id, topic, priority
     rows    seq, topic, body, crc, mono_ns, wall_ns, boot, origin
                                        body: the envelope without `id` and `seq`; origin: the id of a row that was first kept in memory
-    state   key, value, crc            JSON that must agree with the rows: written in the same transaction
+    state   key, value, crc            JSON that must agree with the rows: written in the same transaction; and the books (contents.py)
     losses  stream, reason, …          what was lost and is not yet published as a gap
     dead    seq, topic, body, why      rows that the broker refused for good; the newest DEAD_ROWS stay for a person to look at
 
 One connection, one thread, locked exclusively: SQLite's WAL has had corruption bugs that need two connections. `synchronous=FULL`: a commit
-that returned is on the disk. Incremental vacuum, a bounded WAL and `max_page_count` keep the file under `max_bytes`.
+that returned is on the disk. Incremental vacuum, a bounded WAL and `max_page_count` keep the file under `max_bytes`. A new file is made under
+another name and renamed when it is whole, so a file that is empty or half made was damaged by somebody else.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import sqlite3
 import time
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.deliver.contents import seal_of
+from edge_runtime.deliver.salvage import remove, sync_folder
 from edge_runtime.errors import CannotStart, SpoolError
 
 PAGE_BYTES = 4096
@@ -32,7 +35,8 @@ DEAD_ROWS = 1000
 MEMORY = Path(":memory:")
 
 _APPLICATION = 0x45644765  # "EdGe": tells a spool from anybody else's database
-_ASIDE = 2  # broken files kept
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)  # by the disk, which may change its mind; others are for a person to set right
+_TABLES = frozenset({"meta", "boots", "topics", "rows", "state", "losses", "dead"})
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -80,22 +84,21 @@ class Budget:
 
 
 def connect(path: Path, budget: Budget) -> sqlite3.Connection:
-    """Open or make the file. Raises CannotStart (folder, rights, in use, not a spool), Corrupt."""
-    _require_folder(path)
-    emptied = path != MEMORY and path.exists() and path.stat().st_size == 0
-    if emptied:
-        raise Corrupt(f"{path} is empty: it was truncated, or the power went while it was made")
+    """Open or make the file. Raises CannotStart (folder, rights, in use, not a spool), SpoolError (the disk refuses), Corrupt."""
+    if path != MEMORY:
+        try:
+            _require_file(path)
+        except OSError as error:
+            raise SpoolError(f"spool {path}: cannot be looked at: {error.strerror}") from error
     try:
         connection = sqlite3.connect(path, timeout=2.0, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection, path, budget)
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.Error as error:
-        raise CannotStart(f"spool {path}: cannot be opened: {error}; check the rights of the file and its folder") from error
-    try:
-        _prepare(connection, path, budget)
-    except BaseException as error:
-        connection.close()
-        if isinstance(error, sqlite3.Error):
-            raise _opening_error(path, error) from error
-        raise
+        raise _opening_error(path, error) from error
     return connection
 
 
@@ -117,48 +120,6 @@ def filesystem_of(path: Path) -> str:
     return max(((where, kind) for where, kind in mounts if where in parents), key=lambda mount: len(mount[0]), default=("", ""))[1]
 
 
-def set_aside(path: Path) -> Path | None:
-    """Rename a broken file and its WAL, so that a person can look at it; older ones beyond two are removed. None when only emptiness was left."""
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f"-{secrets.token_hex(2)}"
-    aside = path.with_name(f"{path.name}.corrupt-{stamp}")
-    with contextlib.suppress(FileNotFoundError):
-        path.with_name(path.name + "-shm").unlink()
-    wal = path.with_name(path.name + "-wal")
-    if wal.exists():
-        wal.rename(aside.with_name(aside.name + "-wal"))
-    if path.stat().st_size == 0:
-        path.unlink()
-        return None
-    path.rename(aside)
-    kept = sorted(each for each in path.parent.glob(f"{path.name}.corrupt-*") if not each.name.endswith("-wal"))
-    for old in kept[:-_ASIDE]:
-        old.unlink()
-        with contextlib.suppress(FileNotFoundError):
-            old.with_name(old.name + "-wal").unlink()
-    return aside
-
-
-def salvage_state(path: Path) -> dict[str, str]:
-    """What a broken file still says of the state (totals, open windows); entries whose CRC does not fit are left out."""
-    state: dict[str, str] = {}
-    try:
-        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            connection.execute("PRAGMA writable_schema=ON")  # also makes SQLite open a file that was cut short
-            for key, value, crc in connection.execute("SELECT key, value, crc FROM state"):
-                if crc == state_checksum(key, value):
-                    state[key] = value
-    except (sqlite3.Error, UnicodeError):
-        pass  # what was read so far is sound, each by its own CRC
-    with contextlib.suppress(FileNotFoundError):
-        path.with_name(path.name + "-shm").unlink()
-    return state
-
-
-def state_checksum(key: str, value: str) -> int:
-    """CRC-32 of one entry of the state table."""
-    return zlib.crc32(f"{key}\0{value}".encode())
-
-
 def boot_id() -> str:
     """What tells this boot from others; the process's own start where the kernel does not say."""
     try:
@@ -167,19 +128,44 @@ def boot_id() -> str:
         return f"process-{os.getpid()}-{time.monotonic_ns()}"
 
 
+def standing(path: Path) -> tuple[tuple[int, int], ...] | None:
+    """Which files stand under the names of a database and its WAL now: device and inode of each that is there. None: the disk does not say."""
+    found = []
+    for each in (path, path.with_name(path.name + "-wal")):
+        try:
+            status = each.stat()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        found.append((status.st_dev, status.st_ino))
+    return tuple(found)
+
+
+def _require_file(path: Path) -> None:
+    """A file that is there, made where it was not, in a folder that can be written."""
+    _require_folder(path)
+    if not path.exists():
+        _make(path)
+    elif path.stat().st_size == 0:
+        raise Corrupt(f"spool {path}: is empty: it was truncated")
+    elif not os.access(path, os.R_OK | os.W_OK):
+        raise CannotStart(f"spool {path}: this user may not write the file: give it that right, or set [spool] path to a file of its own")
+
+
 def _require_folder(path: Path) -> None:
-    if path == MEMORY:
-        return
     folder = path.parent
     if not folder.is_dir():
         raise CannotStart(f"spool {path}: its folder {folder} does not exist: create it, or set [spool] path to a folder on a disk")
     if path.is_dir():
         raise CannotStart(f"spool {path}: expected a file, found a folder: set [spool] path to a file in it")
+    probe = folder / f".{path.name}.probe-{secrets.token_hex(4)}"
     try:
-        probe = folder / f".{path.name}.probe-{secrets.token_hex(4)}"
         probe.touch()
         probe.unlink()
     except OSError as error:
+        if error.errno in _REFUSALS:
+            raise SpoolError(f"spool {path}: its folder cannot be written: {error.strerror}") from error
         raise CannotStart(f"spool {path}: its folder cannot be written: {error.strerror}; give this user the right to write {folder}") from error
 
 
@@ -187,41 +173,73 @@ def _opening_error(path: Path, error: sqlite3.Error) -> SpoolError | CannotStart
     text = str(error)
     if "locked" in text or "busy" in text:
         return CannotStart(f"spool {path}: another process has it open: stop that one, or give each daemon its own [spool] path")
-    problem = translate(error, f"spool {path}")
-    if isinstance(problem, Corrupt):
-        return problem
-    return CannotStart(f"spool {path}: cannot be opened: {text}; check free space and the rights of the file and its folder")
+    if "readonly" in text:  # folder and file can be written, that was tried: so it is the header that says so
+        return Corrupt(f"spool {path}: {text}")
+    return translate(error, f"spool {path}: cannot be opened")
+
+
+def _make(path: Path) -> None:
+    """A new file, whole or not at all. Raises SpoolError."""
+    fresh = path.with_name(path.name + ".new")
+    try:
+        remove(fresh)
+        with contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # before the first table
+            connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
+            connection.execute("PRAGMA synchronous=FULL")
+            _create(connection)
+        remove(path)  # what is left of a file that was deleted: its WAL must not be taken for that of the new one
+        fresh.rename(path)
+        sync_folder(path)
+    except (sqlite3.Error, OSError) as error:
+        with contextlib.suppress(OSError):
+            remove(fresh)
+        raise SpoolError(f"spool {path}: cannot be made: {error}") from error
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, budget: Budget) -> None:
     run = connection.execute
     run("PRAGMA locking_mode=EXCLUSIVE")
-    run("PRAGMA auto_vacuum=INCREMENTAL")  # before the first table
-    run(f"PRAGMA page_size={PAGE_BYTES}")
+    if path == MEMORY:
+        run("PRAGMA auto_vacuum=INCREMENTAL")
+        run(f"PRAGMA page_size={PAGE_BYTES}")
     run("PRAGMA journal_mode=WAL")
     run("PRAGMA synchronous=FULL")
     run("PRAGMA temp_store=MEMORY")
     run("PRAGMA cache_size=-1024")
     run(f"PRAGMA wal_autocheckpoint={budget.wal_pages}")
     run(f"PRAGMA journal_size_limit={budget.wal_pages * PAGE_BYTES}")
-    application = run("PRAGMA application_id").fetchone()[0]
-    written = run("PRAGMA user_version").fetchone()[0]
-    if application == 0 and not run("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    if path == MEMORY:
         _create(connection)
-    elif application != _APPLICATION:
-        raise CannotStart(f"spool {path}: this SQLite file belongs to something else: set [spool] path to a file of its own")
-    elif written > FORMAT:
-        raise CannotStart(f"spool {path}: written by a newer version (format {written}, this one knows {FORMAT}): update, or move the file away")
+    _recognise(connection, path)
     run(f"PRAGMA max_page_count={budget.file_pages}")
     run("BEGIN IMMEDIATE")  # takes the lock now, so that a second daemon is refused now
     run("COMMIT")
 
 
+def _recognise(connection: sqlite3.Connection, path: Path) -> None:
+    """Ours, and of a format that this version knows. Both stand twice; where header and tables disagree about them, something is damaged."""
+    run = connection.execute
+    application = run("PRAGMA application_id").fetchone()[0]
+    written = run("PRAGMA user_version").fetchone()[0]
+    tables = {name for (name,) in run("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    ours = tables >= _TABLES
+    if not ours and application != _APPLICATION:
+        raise CannotStart(f"spool {path}: this SQLite file belongs to something else: set [spool] path to a file of its own")
+    said = run("SELECT value FROM meta WHERE key = 'format'").fetchone() if "meta" in tables else None
+    if written > FORMAT and (said is None or said[0] == str(written)):
+        raise CannotStart(f"spool {path}: written by a newer version (format {written}, this one knows {FORMAT}): update, or move the file away")
+    if not ours or application != _APPLICATION or (said is not None and said[0] != str(written)):
+        raise Corrupt(f"spool {path}: its header and its tables disagree about what it is")
+
+
 def _create(connection: sqlite3.Connection) -> None:
+    epoch = secrets.token_hex(3)
     connection.execute("BEGIN EXCLUSIVE")
     for statement in _SCHEMA.split(";"):
         connection.execute(statement)
-    connection.execute("INSERT INTO meta VALUES ('epoch', ?)", (secrets.token_hex(3),))
+    meta = {"epoch": epoch, "seal": seal_of(epoch), "format": str(FORMAT)}
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", list(meta.items()))
     connection.execute(f"PRAGMA application_id={_APPLICATION}")
     connection.execute(f"PRAGMA user_version={FORMAT}")
     connection.execute("COMMIT")

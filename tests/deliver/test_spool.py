@@ -239,12 +239,17 @@ def test_open_newer_format_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "s.db") as other:
         other.execute("PRAGMA user_version = 99")
     other.close()
+    with pytest.raises(Corrupt, match="disagree"):  # one flipped bit of the header is no newer version
+        opened(tmp_path / "s.db")
+    with sqlite3.connect(tmp_path / "s.db") as other:
+        other.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
+    other.close()
     with pytest.raises(CannotStart, match="newer version"):
         opened(tmp_path / "s.db")
 
 
 def test_open_in_a_read_only_folder_says_so(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "ro,size=1m") as disk, pytest.raises(CannotStart, match="cannot be written"):
+    with small_disk(tmp_path / "disk", "ro,size=1m") as disk, pytest.raises(SpoolError, match=r"cannot be written: Read-only"):
         opened(disk / "s.db")
 
 

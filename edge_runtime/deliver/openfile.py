@@ -1,0 +1,84 @@
+"""The spool's file while it is open: its one connection, what SQLite's errors mean, and whether it still stands where it was opened."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from edge_runtime.deliver.salvage import connect_to_read, write_anew
+from edge_runtime.deliver.spoolfile import MEMORY, Budget, connect, standing, translate
+from edge_runtime.errors import SpoolError
+
+
+class OpenFile:
+    """Construction is pure."""
+
+    def __init__(self, path: Path, budget: Budget) -> None:
+        self._path = path
+        self._budget = budget
+        self._db: sqlite3.Connection | None = None
+        self._files: tuple[tuple[int, int], ...] = ()
+
+    @contextlib.contextmanager
+    def opening(self, to_read: bool = False) -> Iterator[None]:
+        """Open it for what follows; if that fails it is closed again. Raises CannotStart, SpoolError, Corrupt."""
+        try:
+            with self.reading("opening"):
+                self._db = connect_to_read(self._path) if to_read else connect(self._path, self._budget)
+                yield
+        except BaseException:
+            self.close()
+            raise
+        if not to_read and self._path != MEMORY:
+            self._files = standing(self._path) or ()
+
+    def close(self) -> None:
+        """Idempotent."""
+        if self._db is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
+            self._db = None
+            self._files = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._db is not None
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """Raises SpoolError when it is not open."""
+        if self._db is None:
+            raise SpoolError(f"spool {self._path} is not open")
+        return self._db
+
+    @contextlib.contextmanager
+    def reading(self, doing: str) -> Iterator[None]:
+        """SQLite's errors come out as SpoolError or Corrupt."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise translate(error, f"spool {self._path}: {doing}") from error
+
+    def pragma(self, name: str) -> int:
+        """One number. Raises SpoolError, Corrupt."""
+        with self.reading("looking"):
+            return int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+    @property
+    def displaced(self) -> bool:
+        """Somebody deleted or replaced the file, or its WAL: what is written goes where nobody will find it."""
+        if not self._files:
+            return False
+        found = standing(self._path)  # None: a disk that does not answer; reading and writing will say so
+        return found is not None and found != self._files
+
+    def write_anew(self, beat: Callable[[], None]) -> None:
+        """After `displaced`: put everything back to where it should stand, and close. Raises SpoolError: then it is still open."""
+        if (standing(self._path) or ())[:1] == self._files[:1]:  # only the WAL is gone
+            self.pragma("wal_checkpoint(TRUNCATE)")
+        else:
+            write_anew(self.connection, self._path, beat)
+        self.close()
