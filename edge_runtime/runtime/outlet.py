@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from edge_runtime.clock import Clock, trusted
+from edge_runtime.clock import Clock
 from edge_runtime.types import ClockState, Event, Json, Tracks
 
 if TYPE_CHECKING:
@@ -41,12 +41,9 @@ class SpoolOutlet:
         self._clock = clock
 
     def emit(self, events: Sequence[Event], state: Mapping[str, Json]) -> None:
-        envelopes = []
-        if events:
-            # What was stamped before somebody set the clock is not as good as the clock is now.
-            clock, now = self._clock.state(), self._clock.now()
-            envelopes = [self._enveloper.wrap(event, trusted(event.time, now, clock)) for event in events]
-        self._recorder.record(envelopes, state)
+        # What was stamped before somebody set the clock is as good as the clock was then.
+        trust = self._clock.trust([event.time for event in events]) if events else ()
+        self._recorder.record([self._enveloper.wrap(event, clock) for event, clock in zip(events, trust, strict=True)], state)
 
     def live(self, stream: str, tracks: Tracks) -> None:
         boxes = tracks.boxes
