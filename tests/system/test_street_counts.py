@@ -33,3 +33,12 @@ def test_pairing_tells_a_miss_and_a_false_count_that_cancel_out() -> None:
     score = light.groups["vehicles"]
     assert (score.true, score.counted, score.missed, score.invented) == (3, 3, 1, 1)
     assert street_counts.paired([crossing(1.0)], [crossing(1.0, "backward")]) == 0
+
+
+def test_few_crossings_are_no_proof(capsys: pytest.CaptureFixture[str]) -> None:
+    light = street_counts.Light("day")
+    one = street_counts.Crossing("main-road", "forward", "vehicles", 1.0)
+    light.add([one], [one], 30)
+    assert street_counts.tell(light)
+    assert not street_counts.tell(light, 1), "nobody cycled or walked"
+    assert capsys.readouterr().out.count("FEWER THAN 1") == 2
