@@ -111,9 +111,9 @@ _REMARKS = {
     "street": "None of these pictures was trained on, nor was any other of two whole sessions among them; night is split by picture. Pictures in "
     "which YOLOX-nano found a vehicle that was not labelled had been left out of this selection, which favours YOLOX-nano. “bus” includes minivans "
     "in the toll-road set.",
-    "simulated": f"Seeds from 1; training used seeds from {FIRST_SEED}: the same scenes, other traffic. A detector that never saw simulated pictures "
-    "is at a disadvantage here: these rows show what this model makes of known truth, not which one is better on a real street. A rider counts as the "
-    "two-wheeler; a person found on one is not counted as false.",
+    "simulated": f"Seeds from 1; training used seeds from {FIRST_SEED}: the same scenes, other traffic. A detector that never saw simulated "
+    "pictures is at a disadvantage here: these rows show what this model makes of known truth, not which one is better on a real street. A rider "
+    "counts as the two-wheeler; a person found on one is not counted as false.",
 }
 
 
