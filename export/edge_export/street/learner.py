@@ -100,19 +100,17 @@ class Learner:
 
     def restore(self, path: Path) -> None:
         """Goes on where `save` was called, with the seed of then. Raises ExportError."""
-        if not path.is_file():
-            raise ExportError(f"{path}: no such file: there is nothing to resume; start without --resume")
         with np.load(path) as kept:
             for name, variables in self._state().items():
                 for index, variable in enumerate(variables):
                     found = kept.get(f"{name}{index}")
                     if found is None or found.shape != tuple(variable.shape):
-                        raise ExportError(f"{path}: it is of another architecture than the recipe's: start without --resume")
+                        raise ExportError(f"{path}: it is of another architecture than the recipe's: name another --out")
                     variable.assign(found)
             self._age.assign(kept["age"])
             self.seed, self.phase, self.step = (int(each) for each in kept["at"])
         if self.phase >= len(self._recipe.phases) or self.step > self._recipe.phases[self.phase].steps:
-            raise ExportError(f"{path}: it is at step {self.step} of phase {self.phase + 1}, which the recipe does not have: start without --resume")
+            raise ExportError(f"{path}: it is at step {self.step} of phase {self.phase + 1}, which the recipe does not have: name another --out")
 
     def _state(self) -> dict[str, list[Any]]:
         return {"weight": self._network.variables, "mean": self.averaged.variables, "optimiser": self._optimizer.variables}

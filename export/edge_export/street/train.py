@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_export.errors import ExportError
 from edge_export.street.augment import Example
 from edge_export.street.data import Labelled, StreetDataError, read_labels, read_streets, write_labels
 from edge_export.street.feed import Batch, Feed, as_deployed, load_examples
@@ -69,8 +70,10 @@ def train(
 
     `data` is the folder of street images, with the teachers' models in `data`/../models; everything made goes to `out`. With `resume` it goes on
     from the last checkpoint there, with its seed; without, labels and pictures that are there already are used again. Raises StreetDataError where
-    the data is not what it should be, ExportError where there is no checkpoint to resume from, or one that the recipe cannot go on from.
+    the data is not what it should be, ExportError where there is no checkpoint to resume from, one that the recipe cannot go on from, or, without
+    `resume`, one that would be lost.
     """
+    _require_checkpoint(out / CHECKPOINT, resume)
     out.mkdir(parents=True, exist_ok=True)
     real, simulated = _labels(recipe, data, out, progress), _scenes(recipe, out, progress)
     learner = Learner(recipe, recipe.seed if seed is None else seed)
@@ -82,6 +85,14 @@ def train(
     course = _Course(recipe, learner, _Pools(data, out / "scenes", real, simulated, recipe), out, limits or Limits(), progress)
     course.run()
     return out / KERAS_FILE
+
+
+def _require_checkpoint(file: Path, resume: bool) -> None:
+    """Said first: labels and pictures may take an hour."""
+    if resume and not file.is_file():
+        raise ExportError(f"{file}: no such file: there is nothing to resume; start without --resume")
+    if not resume and file.exists():
+        raise ExportError(f"{file}: a training is there already: go on with --resume, name another --out, or remove this file to begin anew")
 
 
 def _labels(recipe: Recipe, data: Path, out: Path, progress: Callable[[Progress], None]) -> list[Labelled]:

@@ -128,9 +128,17 @@ def test_train_resumed_through_a_further_phase_runs_it_from_its_start(tmp_path: 
 
 
 def test_train_resumed_without_a_checkpoint_says_so(tmp_path: Path) -> None:
-    data, out = prepared(tmp_path)
     with pytest.raises(ExportError, match="nothing to resume"):
-        train(small.recipe(), data, out, resume=True, progress=quiet)
+        train(small.recipe(), tmp_path, tmp_path / "out", resume=True, progress=quiet)
+    assert list(tmp_path.iterdir()) == [], "before anything was made"
+
+
+def test_train_over_a_training_that_would_be_lost_is_refused(tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT).write_bytes(b"hours")
+    (tmp_path / LOG_FILE).write_text("{}\n")
+    with pytest.raises(ExportError, match="a training is there already: go on with --resume"):
+        train(small.recipe(), tmp_path, tmp_path, progress=quiet)
+    assert (tmp_path / CHECKPOINT).read_bytes() == b"hours" and (tmp_path / LOG_FILE).read_text() == "{}\n"
 
 
 def test_train_resumed_with_another_architecture_is_refused(tmp_path: Path) -> None:
