@@ -1,6 +1,7 @@
 """The disk's spool that mends its file: while it lives, whatever can be done about a file is done, and said.
 
     broken              set aside, a new one begun, a gap declared; the state is carried over
+    cut short in use    the same
     deleted, replaced   written anew from the connection, which still has all of it: nothing is lost
     not readable        although it takes writes, three times in ten minutes: as good as broken
     back after errors   must hold what it held when it last took a write: what it does not is declared. A commit that failed and came through
@@ -77,8 +78,7 @@ class MendingSpool:
     def commit(self, batch: Batch, now: Tick) -> None:
         """Raises SpoolError, CannotStart: nothing was done."""
         try:
-            if self.spool.file.displaced:
-                self._rescue(now)
+            self._require_in_place(now)
             self.spool.commit(batch, now)
         except Corrupt as error:
             self._replace(error, now)
@@ -98,6 +98,10 @@ class MendingSpool:
 
     def unreadable(self, error: SpoolError, now: Tick) -> None:
         """`read` failed although the disk takes writes. Raises SpoolError, CannotStart: it does not, or not yet broken enough."""
+        try:
+            self.spool.file.require_whole()
+        except Corrupt as found:
+            error = found
         self._strikes = [*(each for each in self._strikes if now.mono_ns - each < STRIKES_NS), now.mono_ns]
         if not isinstance(error, Corrupt) and len(self._strikes) < STRIKES:
             raise error
@@ -106,8 +110,7 @@ class MendingSpool:
     def expire(self, now: Tick) -> None:
         """Drop what is too old; give free pages back; see that everything is where it should be. Raises SpoolError, CannotStart."""
         try:
-            if self.spool.file.displaced:
-                self._rescue(now)
+            self._require_in_place(now)
             self.spool.expire(now)
             self.spool.shrink()
             if self._verify_ns <= now.mono_ns:
@@ -157,6 +160,12 @@ class MendingSpool:
         if gone > 0:
             _log.error("the spool came back without %d messages that it held", gone)
             self.spool.commit(Batch(lost=[Loss("node", "corrupt", self._longest_ago(now), now.wall_ns, gone)]), now)
+
+    def _require_in_place(self, now: Tick) -> None:
+        """Raises Corrupt when it was cut short; SpoolError, CannotStart when it was deleted and cannot be written anew."""
+        if self.spool.file.displaced:
+            self._rescue(now)
+        self.spool.file.require_whole()
 
     def _rescue(self, now: Tick) -> None:
         """The file was deleted or replaced under us. Raises SpoolError (it is still open then), CannotStart."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_runtime.deliver.salvage import connect_to_read, write_anew
-from edge_runtime.deliver.spoolfile import MEMORY, Budget, connect, standing, translate
+from edge_runtime.deliver.spoolfile import MEMORY, Budget, Corrupt, Standing, connect, standing, translate
 from edge_runtime.errors import SpoolError
 
 
@@ -19,7 +19,7 @@ class OpenFile:
         self._path = path
         self._budget = budget
         self._db: sqlite3.Connection | None = None
-        self._files: tuple[tuple[int, int], ...] = ()
+        self._files: tuple[Standing, ...] = ()  # as they were after the last write
 
     @contextlib.contextmanager
     def opening(self, to_read: bool = False) -> Iterator[None]:
@@ -31,8 +31,8 @@ class OpenFile:
         except BaseException:
             self.close()
             raise
-        if not to_read and self._path != MEMORY:
-            self._files = standing(self._path) or ()
+        if not to_read:
+            self.wrote()
 
     def close(self) -> None:
         """Idempotent."""
@@ -67,17 +67,29 @@ class OpenFile:
         with self.reading("looking"):
             return int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])
 
+    def wrote(self) -> None:
+        """Remember what stands there now: nobody else should change it."""
+        if self._path != MEMORY:
+            self._files = standing(self._path) or self._files
+
+    def require_whole(self) -> None:
+        """Raises Corrupt when somebody cut the file or its WAL short since the last write: much of it may still be in SQLite's cache, for a while."""
+        for before, now in zip(self._files, standing(self._path) or (), strict=False):
+            if now[:2] == before[:2] and now.size < before.size:
+                raise Corrupt(f"spool {self._path}: cut short while in use, from {before.size} to {now.size} bytes")
+
     @property
     def displaced(self) -> bool:
         """Somebody deleted or replaced the file, or its WAL: what is written goes where nobody will find it."""
         if not self._files:
             return False
         found = standing(self._path)  # None: a disk that does not answer; reading and writing will say so
-        return found is not None and found != self._files
+        return found is not None and [each[:2] for each in found] != [each[:2] for each in self._files]
 
     def write_anew(self, beat: Callable[[], None]) -> None:
         """After `displaced`: put everything back to where it should stand, and close. Raises SpoolError: then it is still open."""
-        if (standing(self._path) or ())[:1] == self._files[:1]:  # only the WAL is gone
+        stands = standing(self._path)
+        if stands and stands[0][:2] == self._files[0][:2]:  # only the WAL is gone
             self.pragma("wal_checkpoint(TRUNCATE)")
         else:
             write_anew(self.connection, self._path, beat)

@@ -169,6 +169,7 @@ class Spool:
         if self.file.pragma("freelist_count") > CHUNK:
             with self.file.reading("shrinking"):
                 self._connection.executescript(f"PRAGMA incremental_vacuum({CHUNK})")  # `execute` would free one page only
+            self.file.wrote()
 
     @property
     def next_seq(self) -> int:
@@ -204,6 +205,7 @@ class Spool:
                     self._connection.execute("ROLLBACK")
                 raise
             self.oldest = self._table.oldest()
+        self.file.wrote()
 
     def _book(self, books: Books) -> None:
         if books != self._booked:

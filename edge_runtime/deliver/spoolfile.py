@@ -24,6 +24,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from edge_runtime.deliver.contents import seal_of
 from edge_runtime.deliver.salvage import remove, sync_folder
@@ -128,8 +129,16 @@ def boot_id() -> str:
         return f"process-{os.getpid()}-{time.monotonic_ns()}"
 
 
-def standing(path: Path) -> tuple[tuple[int, int], ...] | None:
-    """Which files stand under the names of a database and its WAL now: device and inode of each that is there. None: the disk does not say."""
+class Standing(NamedTuple):
+    """A file under a name: which one, and how long."""
+
+    device: int
+    inode: int
+    size: int
+
+
+def standing(path: Path) -> tuple[Standing, ...] | None:
+    """What stands under the names of a database and its WAL now, as far as it is there. None: the disk does not say."""
     found = []
     for each in (path, path.with_name(path.name + "-wal")):
         try:
@@ -138,7 +147,7 @@ def standing(path: Path) -> tuple[tuple[int, int], ...] | None:
             continue
         except OSError:
             return None
-        found.append((status.st_dev, status.st_ino))
+        found.append(Standing(status.st_dev, status.st_ino, status.st_size))
     return tuple(found)
 
 

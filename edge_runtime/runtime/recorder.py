@@ -48,7 +48,7 @@ class Recorder:
         self._enveloper = enveloper
         self._pulses = pulses
         self._clock = clock
-        self._spool = SteadySpool(options)
+        self._spool = SteadySpool(options, lambda: pulses.beat("recorder"))
         self._intake = Intake(options.commit_ms / 1000, min(BATCH_BYTES, self._spool.commit_bytes))
         self._backlog = Backlog()
         self._changed = threading.Condition()
