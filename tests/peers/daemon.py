@@ -77,6 +77,10 @@ class DaemonProcess:
         """Its live descendants (capture children)."""
         return psutil.Process(self.pid).children(recursive=True)
 
+    def freeze(self, frozen: bool) -> None:
+        """It is there and does nothing, as a paused container."""
+        self.send(signal.SIGSTOP if frozen else signal.SIGCONT)
+
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
