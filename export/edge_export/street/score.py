@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge_export.street import boxes as geometry
 from edge_export.street.augment import Example
+from edge_export.street.data import IGNORED
 from edge_export.street.recipe import LABELS, STRIDES, Architecture
 
 GROUPS = {"vehicles": (2, 4, 5), "two-wheelers": (1, 3), "pedestrians": (0,)}
@@ -85,8 +86,9 @@ def judge(truths: Sequence[Example], predicted: Sequence[Predictions], members: 
 
 def _picture(truth: Example, guess: Predictions, members: Sequence[int], least_height: float) -> tuple[NDArray[np.bool_], NDArray[np.float32], int]:
     """Whether each counting prediction is right, its score, and how many there are to find."""
-    wanted = np.isin(truth.labels, members) & (truth.boxes[:, 3] - truth.boxes[:, 1] >= least_height)
-    boxes, rest = truth.boxes[wanted], truth.boxes[~wanted]
+    ours, tall = np.isin(truth.labels, members), truth.boxes[:, 3] - truth.boxes[:, 1] >= least_height
+    wanted = ours & tall
+    boxes, rest = truth.boxes[wanted], truth.boxes[(truth.labels == IGNORED) | (ours & ~tall)]  # on an object of another kind it is false
     mine = np.isin(guess.labels, members)
     at, scores = guess.boxes[mine], guess.scores[mine]
     order = np.argsort(-scores, kind="stable")

@@ -48,6 +48,11 @@ def test_judge_excuses_what_is_ignored_or_too_low() -> None:
     assert score.ap50 == 1 and score.precision == 1
 
 
+def test_judge_of_a_person_taken_for_a_car_is_a_false_alarm() -> None:
+    score = judge([truth((A, 2), (B, 0))], [guess((A, 0.8, 2), (B, 0.9, 2))], (2,), 5)
+    assert score.precision == 0.5 and score.ap50 == 0.5
+
+
 def test_judge_of_sure_scores_alone_is_recall() -> None:
     score = judge([truth((A, 2), (B, 2))], [guess((A, 0.9, 2), (B, 0.1, 2))], (2,), 5)
     assert score.ap50 == 1 and score.recall == 0.5
