@@ -119,11 +119,12 @@ def test_wrong_clock_that_is_said_to_be_right_is_the_certificates_fault(tmp_path
     certificate, key = broker_certificate(tmp_path)
     clock = WallClock(tmp_path / "clock")
     clock.set(YEAR_S, synchronised=True)
-    with Broker(tmp_path / "broker", f"certfile {certificate}\nkeyfile {key}", scheme="mqtts") as broker:
-        with run_node(write_node(tmp_path, broker.url, tiny_bundle, f'ca = "{certificate}"'), clock.env) as daemon:
-            until(lambda: daemon.said("was not accepted"), 30)
-            assert not daemon.said("waiting for time")
-            assert daemon.stop() == 0
+    broker = Broker(tmp_path / "broker", f"certfile {certificate}\nkeyfile {key}", scheme="mqtts")
+    config = write_node(tmp_path, broker.url, tiny_bundle, f'ca = "{certificate}"')
+    with broker, run_node(config, clock.env) as daemon:
+        until(lambda: daemon.said("was not accepted"), 30)
+        assert not daemon.said("waiting for time")
+        assert daemon.stop() == 0
 
 
 def through_a_stop(tmp_path: Path, bundle: Path, stopped_s: float) -> None:

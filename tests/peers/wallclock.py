@@ -37,9 +37,10 @@ class WallClock:
 
     def set(self, offset_s: float, *, synchronised: bool) -> None:
         """The clock is off by `offset_s` from now on."""
+        self.synchronised(False)
         self.offset_s = offset_s
-        self.synchronised(synchronised)
         _replace(self._offset_file, f"{offset_s:+f}\n")
+        self.synchronised(synchronised)  # last: nobody calls a clock right before it is
 
     def step(self, seconds: float) -> None:
         """Somebody sets it."""
