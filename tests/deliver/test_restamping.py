@@ -1,0 +1,114 @@
+"""Rows that were stored before the clock was right: told by the boot's own lead, under their own id, and untouched on the disk."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime.deliver.entry import Batch, Entry
+from edge_runtime.deliver.spool import SpoolOptions
+from edge_runtime.deliver.spoolfile import boot_id
+from edge_runtime.deliver.steady import SteadySpool
+from edge_runtime.present.envelope import Enveloper, rfc3339
+from edge_runtime.types import ClockState, Event, Tick
+from tests.peers.disk import small_disk
+
+ENVELOPER = Enveloper("north", "cam-1", None)
+TOPIC = "edge/v1/north/cam-1/obs/s/crossing"
+S = 10**9
+NOW = Tick(100 * S, 5000 * S)
+LEAD_NS = 1_793_873_000 * S
+
+
+def entry(number: int, clock: ClockState = ClockState.UNSYNCED) -> Entry:
+    at = Tick(NOW.mono_ns + number * S, NOW.wall_ns + number * S)
+    return Entry.of(ENVELOPER.wrap(Event("crossing", "s", at, {"n": number}), clock))
+
+
+def opened(path: Path, leads: dict[str, int] | None = None) -> SteadySpool:
+    spool = SteadySpool(SpoolOptions(path=path))
+    spool.leads.update(leads or {})
+    spool.open(NOW)
+    return spool
+
+
+def told(spool: SteadySpool) -> list[dict[str, Any]]:
+    return [json.loads(row.body) for row in spool.read(TOPIC, 0, 100, NOW)]
+
+
+def right(number: int) -> str:
+    return rfc3339(NOW.mono_ns + number * S + LEAD_NS)
+
+
+def test_read_after_the_sync_puts_rows_right_and_keeps_their_ids(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "s.db")
+    spool.commit(Batch([entry(1), entry(2), entry(3, ClockState.NTP)]), NOW)
+    before = told(spool)
+    assert [body["clock"] for body in before] == ["unsynced", "unsynced", "ntp"]
+    commits = spool.stats()["commits"]
+    spool.leads[boot_id()] = LEAD_NS
+    after = told(spool)
+    assert [body["clock"] for body in after] == ["restamped", "restamped", "ntp"]
+    assert [body["time"] for body in after] == [right(1), right(2), before[2]["time"]]
+    assert [(body["id"], body["seq"], body["data"]) for body in after] == [(body["id"], body["seq"], body["data"]) for body in before]
+    assert spool.stats()["commits"] == commits, "a flash is not worn out by it"
+    spool.close()
+
+
+def test_read_of_another_boots_rows_goes_by_that_boots_lead(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "s.db")
+    spool.commit(Batch([entry(1)]), NOW)
+    spool.close()
+    with closing(sqlite3.connect(tmp_path / "s.db")) as file, file:
+        file.execute("UPDATE boots SET boot = 'the one before'")
+    spool = opened(tmp_path / "s.db", {boot_id(): 77 * S})
+    spool.commit(Batch([entry(2)]), NOW)
+    assert [body["clock"] for body in told(spool)] == ["unsynced", "restamped"], "nobody knows when the other boot was"
+    spool.leads["the one before"] = LEAD_NS
+    assert [body["time"] for body in told(spool)] == [right(1), rfc3339(NOW.mono_ns + 2 * S + 77 * S)]
+    spool.close()
+
+
+def test_rows_in_memory_are_put_right_too(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        spool = opened(disk / "s.db")
+        (disk / "ballast").write_bytes(b"x" * 2_700_000)
+        number = 0
+        while not spool.degraded:
+            number += 1
+            wide = entry(number)
+            spool.commit(Batch([wide._replace(body=wide.body[:-1] + b',"x":"' + b"x" * 4000 + b'"}')]), NOW)
+        spool.leads[boot_id()] = LEAD_NS
+        rows = []
+        while found := spool.read(TOPIC, rows[-1].seq if rows else 0, 100, NOW):
+            rows += found
+        bodies = [json.loads(row.body) for row in rows]
+        assert [body["time"] for body in bodies] == [right(each) for each in range(1, number + 1)]
+        spool.close()
+
+
+@pytest.mark.parametrize("column", ["mono_ns", "wall_ns", "boot"])
+def test_row_whose_times_broke_is_a_loss_and_never_told_wrong(tmp_path: Path, column: str) -> None:
+    spool = opened(tmp_path / "s.db")
+    spool.commit(Batch([entry(1), entry(2)]), NOW)
+    spool.close()
+    with closing(sqlite3.connect(tmp_path / "s.db")) as file, file:
+        file.execute(f"UPDATE rows SET {column} = {column} + 1 WHERE seq = (SELECT min(seq) FROM rows)")
+    spool = opened(tmp_path / "s.db", {boot_id(): LEAD_NS})
+    assert [body["data"]["n"] for body in told(spool)] == [2]
+    assert [loss.reason for loss in spool.losses] == ["corrupt"]
+    spool.close()
+
+
+def test_entry_keeps_its_times_when_it_moves(tmp_path: Path) -> None:
+    """What was in memory and moves to the disk is the same boot's: its checksum is made anew for its new row."""
+    spool = opened(tmp_path / "s.db", {boot_id(): LEAD_NS})
+    spool.commit(Batch([entry(5)._replace(origin="abcdef-9")]), NOW)
+    (body,) = told(spool)
+    assert (body["id"], body["time"]) == ("abcdef-9", right(5))
+    spool.close()
