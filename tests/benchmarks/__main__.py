@@ -4,6 +4,7 @@
     walk        limit · usual script (three ways) · replay, in turns: A B C D E, A B C D E …
     kernels     planes to tensor, and outputs to boxes, against what people write, in turns
     drawing     a simulated street, against decoding the same pictures
+    spool       messages stored a second, against SQLite alone
     start       --help, and the package's import
     daemon      start to ready, and memory with one live camera
 
@@ -24,7 +25,7 @@ from typing import Any
 from edge_runtime.config.schema import CameraConfig
 from edge_runtime.runtime import measure
 from edge_runtime.runtime.measure import Spread, alternate
-from tests.benchmarks import drawing, footprint, prepare, process
+from tests.benchmarks import drawing, footprint, prepare, process, spool
 from tests.benchmarks.street import LINE, Street, street
 from tests.benchmarks.table import Row, Section, show, write
 
@@ -115,6 +116,11 @@ def drawn(place: Street, rounds: int) -> Section:
     return drawing.section(place.folder, rounds)
 
 
+def stored(place: Street, rounds: int) -> Section:
+    """What group commit gives."""
+    return spool.section(place.folder, rounds)
+
+
 def start(place: Street, rounds: int) -> Section:
     """What a person at a prompt waits for."""
     runs = alternate(rounds, lambda: process.run(["-m", "edge_runtime", "--help"]), lambda: process.run(["-c", "import edge_runtime"]))
@@ -135,6 +141,7 @@ SECTIONS: dict[str, Callable[[Street, int], Section]] = {
     "walk": walk,
     "kernels": kernels,
     "drawing": drawn,
+    "spool": stored,
     "start": start,
     "daemon": daemon,
 }
