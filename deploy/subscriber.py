@@ -12,7 +12,8 @@ table.execute("CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, topic TEX
 
 
 def keep(client, _data, message):
-    with table:  # committed first, acknowledged then: what the broker forgets is on this disk
+    """Commit first, acknowledge then: what the broker forgets is on this disk."""
+    with table:
         event = (json.loads(message.payload)["id"], message.topic, message.payload.decode())
         table.execute("INSERT OR IGNORE INTO events VALUES (?, ?, ?)", event)
     client.ack(message.mid, message.qos)

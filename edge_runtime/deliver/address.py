@@ -73,9 +73,23 @@ def tls_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSL
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Python 3.13 began to refuse a CA whose certificate lacks an extension that many a city's own CA never had: the same answer on every Python.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.sslsocket_class = _ClosedUnlessShaken
     if cert is not None:
         context.load_cert_chain(str(cert), None if key is None else str(key))
     return context
+
+
+class _ClosedUnlessShaken(ssl.SSLSocket):
+    """A handshake that fails closes its socket: paho lets go of it without, and a node whose broker's certificate is wrong tries for ever."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise  # not over yet
+        except OSError:
+            self.close()
+            raise
 
 
 class Trouble(NamedTuple):
@@ -94,7 +108,7 @@ def diagnose(error: BaseException, address: Address) -> Trouble:
     """The same, with its cause in one word."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _diagnose_certificate(error, address)
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, ssl.SSLError) or (isinstance(error, ConnectionResetError) and address.tls):
         return _diagnose_tls(str(error), address)
     if isinstance(error, socket.gaierror):
         return Trouble("name", f"the name {address.host} was not found: check [mqtt] url and the network")
@@ -106,9 +120,18 @@ def diagnose(error: BaseException, address: Address) -> Trouble:
     return Trouble("unreachable" if isinstance(error, OSError) else "broker", f"{address}: {error}")
 
 
-def diagnose_loss(text: str, address: Address) -> Trouble | None:
-    """What a broken line says of TLS: with TLS 1.3 a broker refuses a client's certificate only after the handshake. None when it says nothing."""
-    return _diagnose_tls(text, address) if "ALERT" in text else None
+def diagnose_loss(text: str, address: Address, *, greeted: bool) -> Trouble | None:
+    """What a broken line says of TLS; None when it says nothing.
+
+    In TLS 1.3 the client's part of the handshake is over before the broker has judged its certificate. The refusal comes as an alert later, or,
+    when the broker resets the connection on top, as nothing but its end before the greeting.
+    """
+    if "ALERT" in text:
+        return _diagnose_tls(text, address)
+    if address.tls and not greeted:
+        ended = f"TLS: {address} ended the connection right after the handshake, which is how it refuses a client's certificate, or the lack of one"
+        return Trouble("tls-own-certificate", f"{ended}; check [mqtt] cert and key, and its dates; the broker's log says why")
+    return None
 
 
 def _diagnose_certificate(error: ssl.SSLCertVerificationError, address: Address) -> Trouble:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_runtime.deliver.address import Address, Trouble, diagnose, diagnose_loss, tls_context
 from edge_runtime.deliver.link import Message
-from edge_runtime.deliver.news import Ended, News, Subscribed, answer, ending, greeting, incoming
+from edge_runtime.deliver.news import Ended, Greeting, News, Subscribed, answer, ending, greeting, incoming
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -55,6 +55,7 @@ class Line:
         self._mqtt5 = mqtt5
         self._news = news
         self._errors = errors
+        self._greeted = False
 
     def move(self) -> None:
         """Read and write what can be without blocking. A line that broke says so in `news`."""
@@ -81,13 +82,17 @@ class Line:
                 item = self._news.get_nowait()
             except Empty:
                 return found
-            if isinstance(item, Ended) and self._errors:
-                item = self._explained(item, self._errors.pop())
+            if isinstance(item, Greeting):
+                self._greeted = True
+            elif isinstance(item, Ended) and item.cause == "lost":
+                item = self._explained(item)
             found.append(item)
 
-    def _explained(self, item: Ended, error: str) -> Ended:
-        trouble = diagnose_loss(error, self._address)
-        return Ended(f"{item.why}: {error}", item.cause) if trouble is None else Ended(trouble.text, trouble.cause)
+    def _explained(self, item: Ended) -> Ended:
+        """With what paho logged about it, and what that says of TLS."""
+        error = self._errors.pop() if self._errors else ""
+        trouble = diagnose_loss(error, self._address, greeted=self._greeted)
+        return Ended(f"{item.why}: {error}" if error else item.why, item.cause) if trouble is None else Ended(trouble.text, trouble.cause)
 
     def publish(self, message: Message) -> int | None:
         """The number under which the answer will come; None when the line is not able to take it."""

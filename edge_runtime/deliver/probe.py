@@ -12,10 +12,12 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from edge_runtime.clock import SystemClock
 from edge_runtime.deliver.address import Address, Trouble, diagnose, diagnose_loss, parse_address, tls_context
 from edge_runtime.deliver.line import GARBLED
 from edge_runtime.deliver.mqtt import MqttOptions
 from edge_runtime.deliver.news import greeting
+from edge_runtime.deliver.untimely import judged
 from edge_runtime.errors import EdgeError
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def probe(options: MqttOptions, client_id: str, topic: str, limit_s: float) -> f
     try:
         return echo.run(address, time.monotonic() + limit_s)
     except GARBLED as error:
-        raise ProbeFailed(*diagnose(error, address)) from None
+        raise ProbeFailed(*judged(diagnose(error, address), SystemClock())) from None
     finally:
         echo.close()
 
@@ -129,7 +131,7 @@ class _Echo:
                 raise ProbeFailed(*silent)
             self._refuse("published", f"the broker refuses a publish to {self._topic}: {{}}; its ACL needs: topic write {self._below('#')}")
             if "lost" in self._heard:
-                tls = diagnose_loss(self._errors[-1], self._address) if self._errors else None
+                tls = diagnose_loss(self._errors[-1] if self._errors else "", self._address, greeted="connected" in self._heard)
                 raise ProbeFailed(*(tls or Trouble(ended.cause, ended.text.format(self._heard["lost"]))))
             self._client.loop(min(0.2, left_s))
 

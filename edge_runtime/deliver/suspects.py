@@ -81,9 +81,15 @@ class Refusals:
         """Whether rows of `topic` wait."""
         return topic in self._held
 
+    @property
+    def topics(self) -> frozenset[str]:
+        """Topics that are held."""
+        return frozenset(self._held)
+
     def forget(self) -> None:
-        """The connection was lost: everything is offered anew."""
-        self._held.clear()
+        """The connection was lost and all rows are offered anew. Some brokers end it with each refusal: topics stay held until they are due."""
+        for held in self._held.values():
+            held.rows.clear()
 
 
 class Poison:

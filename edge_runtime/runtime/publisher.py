@@ -192,7 +192,7 @@ class Publisher:
 
     def _say(self, link: LinkState) -> None:
         """One line for each change, not one for each try."""
-        text = link.reason if link.name == "offline" else link.name
+        text = link.name if link.name == "connected" else link.reason
         if link.name == "connecting" or text == self._said:
             return
         self._said = text
@@ -209,6 +209,8 @@ class Publisher:
         self._refusals.forget()
         self.desk.forget()
         self._recorder.rewind()
+        for topic in self._refusals.topics:
+            self._recorder.pause(topic, True)
 
     # -- rows ------------------------------------------------------------------------------------------------------------------
 
@@ -247,9 +249,10 @@ class Publisher:
         self._recorder.settle([], [(seq, why)])
 
     def _send_rows(self) -> None:
-        for due in self._refusals.due(time.monotonic()):
-            self._again.append(due)
-            self._recorder.pause(due.topic, False)
+        held = self._refusals.topics
+        self._again.extend(self._refusals.due(time.monotonic()))
+        for topic in held - self._refusals.topics:
+            self._recorder.pause(topic, False)
         while not (self._poison.cautious and self._in_flight):
             row = self._again.popleft() if self._again else self._recorder.take()
             if row is None:

@@ -63,7 +63,6 @@ def certificates(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")  # paho's, after a failed handshake
 def test_tls_with_client_certificate_and_every_way_it_fails(tmp_path: Path) -> None:
     made = certificates(tmp_path / "tls")
     tls = f"cafile {made}/ca.pem\ncertfile {made}/server.pem\nkeyfile {made}/server.key\nrequire_certificate true\n"

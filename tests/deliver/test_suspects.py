@@ -35,6 +35,16 @@ def test_refused_rows_of_one_window_come_again_in_order() -> None:
     assert refusals.next_s == 0.5 + RETRY_AFTER_S[0]
 
 
+def test_topic_stays_held_when_the_connection_is_lost_with_the_refusal() -> None:
+    refusals = Refusals()
+    assert refusals.refused(row(1), "not authorized", 0.0)
+    refusals.forget()
+    assert refusals.holds("t") and refusals.topics == {"t"}
+    assert refusals.due(RETRY_AFTER_S[0] - 0.01) == []
+    assert refusals.due(RETRY_AFTER_S[0]) == [], "the spool offers them anew"
+    assert not refusals.topics
+
+
 def _play(poison: Poison, rows: list[int], killers: set[int], limit: int = 200) -> list[int]:
     """A broker that drops the connection when it gets a killer; the rows that end up buried."""
     buried: list[int] = []
@@ -78,6 +88,9 @@ def test_poison_line_that_works_between_losses_suspects_nobody() -> None:
         poison.taken()
         poison.lost([first, first + 1, first + 2], answered=True)
         assert not poison.cautious and not poison.left_out
+    for _ in range(10 * STRIKES):
+        poison.lost([], answered=False)
+    assert not poison.cautious
 
 
 def test_row_behind_which_the_answers_end_is_found_while_others_are_taken() -> None:

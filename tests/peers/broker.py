@@ -61,6 +61,11 @@ class Broker:
         return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         """What it wrote to stderr so far."""
         path = self.folder / "mosquitto.log"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,13 +36,13 @@ STATUS = "edge/v1/north/cam-1/status"
 class Node:
     """A recorder and a publisher that belong together."""
 
-    def __init__(self, path: Path, url: str, sink: Link | None = None) -> None:
+    def __init__(self, path: Path, url: str, sink: Link | None = None, **options: Any) -> None:
         self.path = path
         self.pulses = Pulses()
         self.recorder = Recorder(SpoolOptions(path=path, commit_ms=20), ENVELOPER, self.pulses, CLOCK)
         self.recorder.open()
         self.recorder.start()
-        self.publisher = Publisher(MqttOptions(url=url), ENVELOPER, "north-cam-1", self.recorder, self.pulses, sink=sink)
+        self.publisher = Publisher(MqttOptions(url=url, **options), ENVELOPER, "north-cam-1", self.recorder, self.pulses, sink=sink)
         self.publisher.start()
 
     def record(self, first: int, count: int, kind: str = "crossing", stream: str = "s") -> None:
@@ -57,8 +58,8 @@ class Node:
 
 
 @contextmanager
-def node(path: Path, url: str = "mqtt://127.0.0.1:1", sink: Link | None = None) -> Iterator[Node]:
-    made = Node(path, url, sink)
+def node(path: Path, url: str = "mqtt://127.0.0.1:1", sink: Link | None = None, **options: Any) -> Iterator[Node]:
+    made = Node(path, url, sink, **options)
     try:
         yield made
     finally:
