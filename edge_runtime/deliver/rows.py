@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from edge_runtime.clock import STEP_NS
 from edge_runtime.deliver.entry import Entry, checksum, on_the_wire
 from edge_runtime.deliver.spoolfile import DEAD_ROWS
 from edge_runtime.present.restamp import restamp
@@ -101,6 +102,13 @@ class Rows:
         lead_ns = self._leads.get(self._boots.get(boot, ""))
         return body if lead_ns is None else restamp(body, event, lead_ns)
 
+    def _happened_ns(self, event: Tick, boot: int) -> int:
+        """The wall time of an event, as far as it is known by now: a clock that was a second or more off is put right by its boot's lead."""
+        lead_ns = self._leads.get(self._boots.get(boot, ""))
+        if lead_ns is None or abs(event.mono_ns + lead_ns - event.wall_ns) <= STEP_NS:
+            return event.wall_ns
+        return event.mono_ns + lead_ns
+
     def first(self, limit: int) -> list[tuple[int, Entry]]:
         """The oldest rows of all topics as entries that keep their ids."""
         query = f"SELECT r.seq, t.topic, r.body, t.priority, r.mono_ns, r.wall_ns, r.origin {_JOINED} ORDER BY r.seq LIMIT ?"
@@ -117,10 +125,10 @@ class Rows:
     def next_victims(self, size: int) -> list[Found]:
         """The oldest rows that make up `size` bytes, at most a few; gaps last: they are what tells of the others."""
         for condition in ("t.topic NOT LIKE '%/gap'", "1"):
-            query = f"SELECT r.seq, t.topic, r.wall_ns, length(r.body) {_JOINED} WHERE {condition} ORDER BY r.seq LIMIT {CHUNK}"
+            query = f"SELECT r.seq, t.topic, r.mono_ns, r.wall_ns, r.boot, length(r.body) {_JOINED} WHERE {condition} ORDER BY r.seq LIMIT {CHUNK}"
             victims: list[Found] = []
-            for seq, topic, wall_ns, length in self._db.execute(query):
-                victims.append(Found(seq, topic, _whole(wall_ns)))
+            for seq, topic, mono_ns, wall_ns, boot, length in self._db.execute(query):
+                victims.append(Found(seq, topic, self._happened_ns(Tick(_whole(mono_ns), _whole(wall_ns)), boot)))
                 size -= _whole(length)
                 if size <= 0:
                     break
@@ -129,12 +137,14 @@ class Rows:
         return []
 
     def aged(self, now: Tick, limit_ns: int) -> list[Found]:
-        """A few of the oldest rows that are older than `limit_ns`: by the monotonic clock within a boot, else by the wall clock."""
-        query = f"SELECT r.seq, t.topic, r.wall_ns, r.mono_ns, r.boot {_JOINED} ORDER BY r.seq LIMIT {CHUNK}"
+        """A few of the oldest rows that are older than `limit_ns`: by the monotonic clock within a boot, else by the wall clock, put right."""
+        now_ns = self._happened_ns(now, self._boot)
+        query = f"SELECT r.seq, t.topic, r.mono_ns, r.wall_ns, r.boot {_JOINED} ORDER BY r.seq LIMIT {CHUNK}"
         old: list[Found] = []
-        for seq, topic, wall, mono, boot in self._db.execute(query).fetchall():
-            wall_ns, mono_ns = _whole(wall), _whole(mono)
-            age_ns = now.mono_ns - mono_ns if boot == self._boot else now.wall_ns - wall_ns if wall_ns > _SANE_NS else 0
+        for seq, topic, mono, wall, boot in self._db.execute(query).fetchall():
+            mono_ns = _whole(mono)
+            wall_ns = self._happened_ns(Tick(mono_ns, _whole(wall)), boot)
+            age_ns = now.mono_ns - mono_ns if boot == self._boot else now_ns - wall_ns if wall_ns > _SANE_NS else 0
             if age_ns <= limit_ns:
                 break
             old.append(Found(seq, topic, wall_ns))
@@ -154,7 +164,7 @@ class Rows:
         self._db.execute("INSERT OR REPLACE INTO dead VALUES (?, ?, ?, ?, ?)", (seq, row.topic, told, why, row.wall_ns))
         limits = (DEAD_ROWS, dead_bytes)
         self._db.execute(f"DELETE FROM dead WHERE seq IN (SELECT seq FROM ({_NEWEST_DEAD}) WHERE place > ? OR total > ?)", limits)
-        return Found(seq, row.topic, row.wall_ns)
+        return Found(seq, row.topic, self._happened_ns(Tick(row.mono_ns, row.wall_ns), boot))
 
 
 def _whole(value: object) -> int:

@@ -112,3 +112,24 @@ def test_entry_keeps_its_times_when_it_moves(tmp_path: Path) -> None:
     (body,) = told(spool)
     assert (body["id"], body["time"]) == ("abcdef-9", right(5))
     spool.close()
+
+
+def test_rows_of_an_earlier_boot_age_by_their_true_time(tmp_path: Path) -> None:
+    """A clock that started a year ago must not make yesterday's rows too old, nor a step of today's clock."""
+    spool = opened(tmp_path / "s.db")
+    year_ns = 365 * 86_400 * S
+    slow = [entry(number)._replace(mono_ns=number * S, wall_ns=LEAD_NS - year_ns) for number in range(5)]
+    spool.commit(Batch(slow), NOW)
+    spool.close()
+    with closing(sqlite3.connect(tmp_path / "s.db")) as file, file:
+        file.execute("UPDATE boots SET boot = 'the one before'")
+    spool = opened(tmp_path / "s.db", {"the one before": LEAD_NS, boot_id(): LEAD_NS + 3600 * S})
+    today = Tick(NOW.mono_ns, LEAD_NS + 3600 * S + NOW.mono_ns)
+    spool.expire(today)
+    spool.expire(Tick(today.mono_ns, today.wall_ns + year_ns))
+    assert spool.depth == 5
+    spool.expire(Tick(today.mono_ns + 8 * 86_400 * S, today.wall_ns + 8 * 86_400 * S))
+    assert spool.depth == 0
+    (loss,) = spool.losses
+    assert (loss.reason, loss.rows, loss.from_ns, loss.to_ns) == ("age", 5, LEAD_NS, LEAD_NS + 4 * S), "told by their true time too"
+    spool.close()
