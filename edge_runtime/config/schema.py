@@ -27,7 +27,7 @@ class DeviceConfig:
     node: str = option("This device; second part of every topic.", pattern=ID_PATTERN)
     location: Point | None = option("Longitude and latitude, degrees.", default=None, kind="lonlat")
     write_budget: int = option(
-        "Bytes a day that may be written to the disk: more is an alarm, since flash wears out.", default=1_000_000_000, low=1_000_000, kind="size"
+        "Bytes a day that may be written to the disk: more is an alarm, since flash wears out.", default=2_000_000_000, low=1_000_000, kind="size"
     )
     health_s: float = option("How often health is published.", default=10.0, low=1, high=3600, kind="duration")
 
