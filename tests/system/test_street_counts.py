@@ -29,10 +29,20 @@ def test_pairing_tells_a_miss_and_a_false_count_that_cancel_out() -> None:
         return street_counts.Crossing("main-road", way, "vehicles", at_s)
 
     light = street_counts.Light("day")
-    light.add([crossing(1.0), crossing(5.0), crossing(9.0)], [crossing(1.4), crossing(9.2), crossing(20.0)], 30)
+    light.add([crossing(3.0), crossing(5.0), crossing(9.0)], [crossing(3.4), crossing(9.2), crossing(20.0)], 30)
     score = light.groups["vehicles"]
     assert (score.true, score.counted, score.missed, score.invented) == (3, 3, 1, 1)
-    assert street_counts.paired([crossing(1.0)], [crossing(1.0, "backward")]) == 0
+    there, back = crossing(3.0), crossing(3.0, "backward")
+    assert street_counts.unpaired([there], [back]) == ([there], [back])
+
+
+def test_crossings_at_the_ends_of_a_stretch_are_asked_for_when_they_were_counted() -> None:
+    times = (0.5, 1.5, 15.0, 28.5, 29.5)
+    true = [street_counts.Crossing("main-road", "forward", "vehicles", at_s) for at_s in times]
+    light = street_counts.Light("day")
+    light.add(true, [true[1], true[3]], 30)
+    score = light.groups["vehicles"]
+    assert (score.true, score.counted, score.missed) == (3, 2, 1)
 
 
 def test_few_crossings_are_no_proof(capsys: pytest.CaptureFixture[str]) -> None:
