@@ -4,12 +4,15 @@ refused (PUBACK ≥ 0x80)   topic held ─► again after 1, 4, 16 s ─► buri
                           until one is taken
 
 connection dropped        3 times with rows in flight and none taken ─► one row at a time
-instead of an answer      3 times again with the same row alone      ─► that row is left out, the next one is tried
+instead of an answer      8 times again with the same row alone      ─► that row is left out, the next one is tried
                              next one taken      ─► the row was at fault: buried
                              next one not either ─► the broker is at fault: all is offered again
 
 The same where other topics flow meanwhile: a broker answers in the order of sending, so the row behind which the answers end is the suspect. When
-one row is that 3 times running, rows go one by one; 3 times more, and it is left out, and buried as soon as the next one is taken.
+one row is that 3 times running, rows go one by one; 8 times more, and it is left out, and buried as soon as the next one is taken.
+
+Eleven times running, with the waits between them growing where nothing is taken: a line that drops by itself does not do that to one row. A cut at
+the wrong moment again and again looks the same for a while, and burying what was sound would be a loss.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ _log = logging.getLogger("edge_runtime.publisher")
 
 RETRY_AFTER_S = (1.0, 4.0, 16.0)
 STRIKES = 3
+LONE_STRIKES = 8
 MAX_LEFT_OUT = 8
 
 
@@ -124,7 +128,7 @@ class Poison:
         self._fronts = self._fronts + 1 if in_flight[0] == self._front else 1
         self._front = in_flight[0]
         if answered:
-            if self._fronts >= 2 * STRIKES:
+            if self._fronts >= STRIKES + LONE_STRIKES:
                 self.left_out = {self._front}
             return
         self._strikes += 1
@@ -132,7 +136,7 @@ class Poison:
             return
         self._alone = self._alone + 1 if self._suspect == in_flight[0] else 1
         self._suspect = in_flight[0]
-        if self._alone < STRIKES:
+        if self._alone < LONE_STRIKES:
             return
         self._alone = 0
         if len(self.left_out) < MAX_LEFT_OUT:

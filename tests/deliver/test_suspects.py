@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_runtime.deliver.suspects import RETRY_AFTER_S, STRIKES, Poison, Refusals
+from edge_runtime.deliver.suspects import LONE_STRIKES, RETRY_AFTER_S, STRIKES, Poison, Refusals
 from edge_runtime.types import SpooledRow
 
 
@@ -102,7 +102,7 @@ def test_row_behind_which_the_answers_end_is_found_while_others_are_taken() -> N
         poison.taken(next(company))
         poison.lost([7, next(company), next(company)], answered=True)
     assert poison.cautious
-    for _ in range(STRIKES):
+    for _ in range(LONE_STRIKES):
         assert not poison.left_out
         poison.taken(next(company))
         poison.lost([7], answered=True)
