@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from edge_runtime.clock import STEP_NS
 from edge_runtime.types import Tick
 
 QUIET_NS = 2_000_000_000
@@ -38,6 +39,7 @@ class Losses:
         self._losses: dict[tuple[str, str], Loss] = {(each.stream, each.reason): each for each in losses}
         self._begun: dict[tuple[str, str], int] = {}
         self._grown: dict[tuple[str, str], int] = {}
+        self._lead_ns: int | None = None  # of the wall clock before the monotonic one, when it was last looked at
         self.changed = False
 
     def __iter__(self) -> Iterator[Loss]:
@@ -48,6 +50,7 @@ class Losses:
 
     def add(self, loss: Loss, now: Tick) -> None:
         """Merge one more loss."""
+        self._follow(now)
         key = (loss.stream, loss.reason)
         if key not in self._losses and len({stream for stream, _ in self._losses}) >= MAX_STREAMS:
             loss = replace(loss, stream="node")
@@ -71,6 +74,7 @@ class Losses:
 
     def due(self, now: Tick) -> list[Loss]:
         """Those that have been quiet, or were held long enough."""
+        self._follow(now)
         return [loss for key, loss in self._losses.items() if self._due_ns(key) <= now.mono_ns]
 
     def wait_s(self, now: Tick) -> float:
@@ -83,11 +87,24 @@ class Losses:
             return 0
         return min(self._grown[key] + QUIET_NS, self._begun[key] + HELD_NS)
 
+    def _follow(self, now: Tick) -> None:
+        """The wall clock may have been set since: what was lost before, by this process and in this boot, is told by the clock that tells it."""
+        lead_ns, before_ns = now.wall_ns - now.mono_ns, self._lead_ns
+        self._lead_ns = lead_ns
+        if before_ns is None or abs(lead_ns - before_ns) <= STEP_NS:
+            return
+        for key in self._grown:
+            loss = self._losses[key]
+            moved = [each + lead_ns - before_ns if each >= before_ns else each for each in (loss.from_ns, loss.to_ns)]
+            self._losses[key] = replace(loss, from_ns=min(moved), to_ns=max(moved))
+            self.changed = True
+
     def copy(self) -> Losses:
         """The same, to go back to when a transaction fails."""
         other = Losses()
         other._losses = dict(self._losses)
         other._begun = dict(self._begun)
         other._grown = dict(self._grown)
+        other._lead_ns = self._lead_ns
         other.changed = self.changed
         return other
