@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 from edge_runtime.deliver.entry import Batch
 from edge_runtime.deliver.losses import Loss
@@ -27,6 +29,13 @@ _log = logging.getLogger("edge_runtime.spool")
 
 VERIFY_NS = 600_000_000_000
 STRIKES, STRIKES_NS = 3, 600_000_000_000
+
+
+class _Held(NamedTuple):
+    epoch: str
+    rows: int
+    next_seq: int
+    since_ns: int  # when its oldest row's event happened
 
 
 class MendingSpool:
@@ -44,7 +53,9 @@ class MendingSpool:
         self.spool = Spool(options, leads)
         self._dropped = 0  # by spools that are no more
         self._verify_ns = 0
-        self._held: tuple[str, int, int] | None = None  # epoch, rows and next number of the file when it last took a write
+        self._floor = 1  # numbers below were given before, under whatever epoch: who acknowledges late must not hit another row
+        self._held: _Held | None = None  # the file when it last took a write, while it does not
+        self._undeclared: list[Loss] = []  # of files that were set aside, until there is a new one
         self._strikes: list[int] = []  # when reading failed
 
     @property
@@ -52,15 +63,16 @@ class MendingSpool:
         """Rows lost, whatever the reason."""
         return self._dropped + self.spool.dropped
 
-    def open(self, now: Tick, first_seq: int = 1) -> None:
+    def open(self, now: Tick) -> None:
         """Raises CannotStart, SpoolError."""
         self._renew()
         try:
-            self.spool.open(first_seq)
+            self.spool.open(self._floor)
             self._adopt(self.spool.saved)
             self.moves += not self.spool.verify(now)
+            self._declare(now)
         except Corrupt as error:
-            self._begin_anew(error, now, None, max(first_seq, self.spool.next_seq))
+            self._begin_anew(error, now)
 
     def open_to_read(self) -> None:
         """After `open` failed: what the disk holds, as far as it can be read. A file that is still open stays so."""
@@ -81,7 +93,7 @@ class MendingSpool:
             self._require_in_place(now)
             self.spool.commit(batch, now)
         except Corrupt as error:
-            self._replace(error, now)
+            self._begin_anew(error, now)
             self.spool.commit(batch, now)
 
     def read(self, topic: str, after: int, limit: int, now: Tick, known: Collection[int] = ()) -> list[SpooledRow]:
@@ -105,7 +117,7 @@ class MendingSpool:
         self._strikes = [*(each for each in self._strikes if now.mono_ns - each < STRIKES_NS), now.mono_ns]
         if not isinstance(error, Corrupt) and len(self._strikes) < STRIKES:
             raise error
-        self._replace(error, now)
+        self._begin_anew(error, now)
 
     def expire(self, now: Tick) -> None:
         """Drop what is too old; give free pages back; see that everything is where it should be. Raises SpoolError, CannotStart."""
@@ -117,7 +129,7 @@ class MendingSpool:
                 self._verify_ns = now.mono_ns + VERIFY_NS
                 self.moves += not self.spool.verify(now)
         except Corrupt as error:
-            self._replace(error, now)
+            self._begin_anew(error, now)
 
     def reopen(self, now: Tick, settled: Collection[int]) -> None:
         """After errors: with a new connection, without the rows in `settled`. Raises SpoolError, CannotStart."""
@@ -125,41 +137,48 @@ class MendingSpool:
             self._rescue(now)
             self.spool.commit(Batch(settled=list(settled)), now)
             return
-        if self._held is None:
-            self._held = (self.spool.epoch, self.spool.depth, self.spool.next_seq)
-        epoch, rows, next_seq = self._held
+        self._hold()
         self.spool.close()
-        self.open(now, next_seq)
+        self.open(now)
         try:
-            self._compare(epoch, rows, next_seq, settled, now)
+            if self._held is not None:  # else the file is another one
+                self._compare(self._held, settled, now)
         except Corrupt as error:
-            self._replace(error, now)
+            self._begin_anew(error, now)
         self._held = None
 
     # -- inside ----------------------------------------------------------------------------------------------------------------
 
     def _renew(self) -> None:
+        self._hold()
         self._dropped += self.spool.dropped
+        self._floor = max(self._floor, self.spool.next_seq)
         self.spool = Spool(self._options, self._leads)
+
+    def _hold(self) -> None:
+        spool = self.spool
+        if self._held is None and spool.epoch:
+            self._held = _Held(spool.epoch, spool.depth, spool.next_seq, spool.oldest.wall_ns if spool.oldest else 0)
 
     def _adopt(self, found: Mapping[str, str]) -> None:
         """What is known already is newer."""
         self.state.update({key: value for key, value in found.items() if key not in self.state})
 
-    def _compare(self, epoch: str, rows: int, next_seq: int, settled: Collection[int], now: Tick) -> None:
+    def _declare(self, now: Tick) -> None:
+        if self._undeclared:
+            self.spool.commit(Batch(state=self.state, lost=self._undeclared), now)
+            self._undeclared = []
+
+    def _compare(self, held: _Held, settled: Collection[int], now: Tick) -> None:
         """The file against what it held."""
-        if self.spool.epoch != epoch:
-            if epoch and rows:  # `corrupt` was declared without a number when the new file was begun
-                self.spool.commit(Batch(lost=[Loss("node", "corrupt", self._longest_ago(now), now.wall_ns, rows)]), now)
-            return
-        self.spool.cut(next_seq)
-        gone = rows - self.spool.depth - self.spool.dropped  # what `verify` declared is among `dropped`
+        self.spool.cut(held.next_seq)
+        gone = held.rows - self.spool.depth - self.spool.dropped  # what `verify` declared is among `dropped`
         before = self.spool.depth
         self.spool.commit(Batch(settled=list(settled)), now)
         gone -= len(settled) - (before - self.spool.depth)  # deleted by the commit that failed
         if gone > 0:
             _log.error("the spool came back without %d messages that it held", gone)
-            self.spool.commit(Batch(lost=[Loss("node", "corrupt", self._longest_ago(now), now.wall_ns, gone)]), now)
+            self.spool.commit(Batch(lost=[Loss("node", "corrupt", held.since_ns or self._longest_ago(now), now.wall_ns, gone)]), now)
 
     def _require_in_place(self, now: Tick) -> None:
         """Raises Corrupt when it was cut short; SpoolError, CannotStart when it was deleted and cannot be written anew."""
@@ -169,20 +188,16 @@ class MendingSpool:
 
     def _rescue(self, now: Tick) -> None:
         """The file was deleted or replaced under us. Raises SpoolError (it is still open then), CannotStart."""
-        rows, next_seq = self.spool.depth, self.spool.next_seq
         self.spool.file.write_anew(self._beat)
         self.rescues += 1
-        _log.error("the spool %s was deleted or replaced while in use: written anew, with all of its %d messages", self._options.path, rows)
-        self.open(now, next_seq)
+        path, rows = self._options.path, self.spool.depth
+        _log.error("the spool %s was deleted or replaced while in use: written anew, with all of its %d messages", path, rows)
+        self.open(now)
+        self._held = None
 
-    def _replace(self, error: SpoolError, now: Tick) -> None:
-        """The file broke while it was open. Raises SpoolError, CannotStart."""
-        oldest = self.spool.oldest
-        loss = Loss("node", "corrupt", oldest.wall_ns if oldest else now.wall_ns, now.wall_ns, self.spool.depth)
-        self._begin_anew(error, now, loss, self.spool.next_seq)
-
-    def _begin_anew(self, error: SpoolError, now: Tick, loss: Loss | None, first_seq: int) -> None:
-        """Set the file aside and begin a new one. Raises SpoolError, CannotStart."""
+    def _begin_anew(self, error: SpoolError, now: Tick) -> None:
+        """The file is broken: set it aside and begin a new one. Raises SpoolError, CannotStart."""
+        self._hold()
         owed = list(self.spool.losses)
         self.spool.close()
         try:
@@ -190,16 +205,18 @@ class MendingSpool:
         except OSError as refusal:
             raise SpoolError(f"{error}; and it cannot be set aside: {refusal}") from refusal
         self.corruptions += 1
+        self.moves += 1
         if aside is not None:
             self._adopt(salvage_state(aside))
         _log.error("the spool is broken, a new one is begun: %s%s", error, f"; the old one is kept as {aside}" if aside else "")
-        if loss is None:
-            loss = Loss("node", "corrupt", self._longest_ago(now), now.wall_ns, 0)
+        held = self._held
+        loss = Loss("node", "corrupt", held.since_ns if held else 0, now.wall_ns, held.rows if held else 0)
+        self._undeclared += [replace(loss, from_ns=loss.from_ns or self._longest_ago(now)), *owed]
         self._strikes.clear()
         self._renew()
-        self.spool.open(first_seq)
-        self.spool.commit(Batch(state=self.state, lost=[loss, *owed]), now)
-        self.moves += 1
+        self._held = None
+        self.spool.open(self._floor)
+        self._declare(now)
 
     def _longest_ago(self, now: Tick) -> int:
         """Nothing in the file can be older than max_age: it would have been dropped."""
