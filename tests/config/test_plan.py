@@ -69,6 +69,9 @@ def test_notes_say_what_is_no_error_but_worth_knowing() -> None:
     assert any("no [[camera]]" in note for note in make_plan(config(), 2).notes)
     clear = make_plan(config({}, mqtt=MqttOptions(username="u", password=Secret("x"))), 2).notes
     assert any("in the clear" in note for note in clear)
+    old = make_plan(config({}, mqtt=MqttOptions(protocol="3.1.1")), 2).notes
+    assert any("MQTT 3.1.1 cannot tell a publish that the broker refused" in note for note in old)
+    assert not any("3.1.1" in note for note in clear)
 
 
 def test_notes_say_what_is_made_up() -> None:
