@@ -44,7 +44,7 @@ class Publisher:
     ) -> None:
         """`sink` stands in for the broker where there is none. Raises ConfigError for a URL that is none."""
         self._status = enveloper.topic("status")
-        self._sink = sink or MqttSink(mqtt, client_id, Message(self._status, b"offline", 1, True), enveloper.topic("cmd"))
+        self._sink = sink or MqttSink(mqtt, client_id, Message(self._status, b"offline", 1, True), enveloper.topic("cmd"), recorder.clock)
         self.desk = Desk(enveloper.topic("reply"))
         self._url = mqtt.url
         self._recorder = recorder

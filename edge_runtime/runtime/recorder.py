@@ -47,7 +47,7 @@ class Recorder:
     def __init__(self, options: SpoolOptions, enveloper: Enveloper, pulses: Pulses, clock: Clock) -> None:
         self._enveloper = enveloper
         self._pulses = pulses
-        self._clock = clock
+        self.clock = clock
         self._spool = SteadySpool(options, lambda: pulses.beat("recorder"))
         self._intake = Intake(options.commit_ms / 1000, min(BATCH_BYTES, self._spool.commit_bytes))
         self._backlog = Backlog()
@@ -72,7 +72,7 @@ class Recorder:
 
     def open(self) -> None:
         """Open the spool. Raises CannotStart."""
-        now = self._clock.now()
+        now = self.clock.now()
         self._spool.open(now)
         self._saved = dict(self._spool.state)
         self._moves = self._spool.moves
@@ -126,7 +126,7 @@ class Recorder:
     def stats(self) -> Mapping[str, Json]:
         """Numbers for `health`: depth, oldest_s, bytes, dropped, gaps owed, state of the disk."""
         oldest = self._spool.oldest
-        now = self._clock.now()
+        now = self.clock.now()
         age_ns = 0 if oldest is None else (now.mono_ns - oldest.mono_ns if oldest.mono_ns >= 0 else now.wall_ns - oldest.wall_ns)
         with self._changed:
             waiting = self._intake.given - self._done
@@ -160,7 +160,7 @@ class Recorder:
         entries = [Entry.of(each) for each in envelopes]
         texts = {key: json.dumps(value, separators=(",", ":"), default=_plain) for key, value in state.items()}
         item = Item(entries, texts)
-        now = self._clock.now()
+        now = self.clock.now()
         with self._changed:
             self._saved.update(texts)
             before = self._intake.overflowed
@@ -229,7 +229,7 @@ class Recorder:
             refill, self._refill = self._refill, False
             batch, taken = self._intake.gather() if self._must_store() else (Batch(), 0)
             done = self._done + taken
-        now = self._clock.now()
+        now = self.clock.now()
         if wanted:
             self._add_gaps(batch, now)
         if self._expire_due_s <= time.monotonic():
@@ -250,7 +250,7 @@ class Recorder:
         """Seconds until something is to be done."""
         if self._stop or self._refill or self._done < self._flush_to:
             return 0.0
-        gap_s = self._spool.losses.wait_s(self._clock.now()) if self._wanted and self._spool.losses else IDLE_S
+        gap_s = self._spool.losses.wait_s(self.clock.now()) if self._wanted and self._spool.losses else IDLE_S
         return max(0.0, min(min(self._intake.due_s, self._alive_due_s) - time.monotonic(), gap_s, IDLE_S))
 
     def _add_gaps(self, batch: Batch, now: Tick) -> None:
@@ -258,7 +258,7 @@ class Recorder:
         due = self._spool.losses.due(now)
         if not due:
             return
-        clock = self._clock.state()
+        clock = self.clock.state()
         batch.closed = due
         batch.entries = [*batch.entries, *(Entry.of(self._enveloper.wrap(_gap(loss, now), clock)) for loss in due)]
         self._gaps += len(due)
