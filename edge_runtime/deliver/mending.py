@@ -1,7 +1,8 @@
 """The disk's spool that mends its file: while it lives, whatever can be done about a file is done, and said.
 
-    broken              set aside, a new one begun, a gap declared; the state is carried over
-    cut short in use    the same
+    broken              opened again, because a disk that stumbles makes SQLite see damage where there is none; if that was no help:
+                        set aside, a new one begun, a gap declared; the state is carried over
+    cut short in use    set aside at once
     deleted, replaced   written anew from the connection, which still has all of it: nothing is lost
     not readable        although it takes writes, three times in ten minutes: as good as broken
     back after errors   must hold what it held when it last took a write: what it does not is declared. A commit that failed and came through
@@ -21,7 +22,7 @@ from edge_runtime.deliver.entry import Batch
 from edge_runtime.deliver.losses import Loss
 from edge_runtime.deliver.salvage import salvage_state, set_aside
 from edge_runtime.deliver.spool import Spool, SpoolOptions
-from edge_runtime.deliver.spoolfile import Corrupt
+from edge_runtime.deliver.spoolfile import Corrupt, CutShort
 from edge_runtime.errors import SpoolError
 from edge_runtime.types import SpooledRow, Tick
 
@@ -57,11 +58,24 @@ class MendingSpool:
         self._held: _Held | None = None  # the file when it last took a write, while it does not
         self._undeclared: list[Loss] = []  # of files that were set aside, until there is a new one
         self._strikes: list[int] = []  # when reading failed
+        self._suspect_ns: int | None = None  # when the file looked broken
 
     @property
     def dropped(self) -> int:
         """Rows lost, whatever the reason."""
         return self._dropped + self.spool.dropped
+
+    @property
+    def hidden(self) -> bool:
+        """It may hold rows that cannot be read now."""
+        if self.spool.file.is_open:
+            return False
+        if self._held is not None:
+            return self._held.rows > 0
+        try:
+            return self._options.path.exists()
+        except OSError:
+            return True
 
     def open(self, now: Tick) -> None:
         """Raises CannotStart, SpoolError."""
@@ -89,12 +103,15 @@ class MendingSpool:
 
     def commit(self, batch: Batch, now: Tick) -> None:
         """Raises SpoolError, CannotStart: nothing was done."""
-        try:
-            self._require_in_place(now)
-            self.spool.commit(batch, now)
-        except Corrupt as error:
-            self._begin_anew(error, now)
-            self.spool.commit(batch, now)
+        for _ in range(2):
+            try:
+                self._require_in_place(now)
+                self.spool.commit(batch, now)
+            except Corrupt as error:
+                self._mend(error, now)
+            else:
+                return
+        self.spool.commit(batch, now)
 
     def read(self, topic: str, after: int, limit: int, now: Tick, known: Collection[int] = ()) -> list[SpooledRow]:
         """Up to `limit` rows of `topic` behind `after`, in order, without those in `known`. Raises SpoolError, CannotStart."""
@@ -112,10 +129,13 @@ class MendingSpool:
         """`read` failed although the disk takes writes. Raises SpoolError, CannotStart: it does not, or not yet broken enough."""
         try:
             self.spool.file.require_whole()
-        except Corrupt as found:
+        except CutShort as found:
             error = found
+        if isinstance(error, Corrupt):
+            self._mend(error, now)
+            return
         self._strikes = [*(each for each in self._strikes if now.mono_ns - each < STRIKES_NS), now.mono_ns]
-        if not isinstance(error, Corrupt) and len(self._strikes) < STRIKES:
+        if len(self._strikes) < STRIKES:
             raise error
         self._begin_anew(error, now)
 
@@ -129,7 +149,7 @@ class MendingSpool:
                 self._verify_ns = now.mono_ns + VERIFY_NS
                 self.moves += not self.spool.verify(now)
         except Corrupt as error:
-            self._begin_anew(error, now)
+            self._mend(error, now)
 
     def reopen(self, now: Tick, settled: Collection[int]) -> None:
         """After errors: with a new connection, without the rows in `settled`. Raises SpoolError, CannotStart."""
@@ -148,6 +168,16 @@ class MendingSpool:
         self._held = None
 
     # -- inside ----------------------------------------------------------------------------------------------------------------
+
+    def _mend(self, error: Corrupt, now: Tick) -> None:
+        """Once in a while it is enough to open the file again. Raises SpoolError, CannotStart."""
+        again = self._suspect_ns is not None and now.mono_ns - self._suspect_ns < STRIKES_NS
+        if again or isinstance(error, CutShort):
+            self._begin_anew(error, now)
+            return
+        self._suspect_ns = now.mono_ns
+        _log.warning("the spool looks broken, it is opened again: %s", error)
+        self.reopen(now, ())
 
     def _renew(self) -> None:
         self._hold()
@@ -213,6 +243,7 @@ class MendingSpool:
         loss = Loss("node", "corrupt", held.since_ns if held else 0, now.wall_ns, held.rows if held else 0)
         self._undeclared += [replace(loss, from_ns=loss.from_ns or self._longest_ago(now)), *owed]
         self._strikes.clear()
+        self._suspect_ns = None
         self._renew()
         self._held = None
         self.spool.open(self._floor)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_runtime.deliver.salvage import connect_to_read, write_anew
-from edge_runtime.deliver.spoolfile import MEMORY, Budget, Corrupt, Standing, connect, standing, translate
+from edge_runtime.deliver.spoolfile import MEMORY, Budget, CutShort, Standing, connect, standing, translate
 from edge_runtime.errors import SpoolError
 
 
@@ -73,10 +73,10 @@ class OpenFile:
             self._files = standing(self._path) or self._files
 
     def require_whole(self) -> None:
-        """Raises Corrupt when somebody cut the file or its WAL short since the last write: much of it may still be in SQLite's cache, for a while."""
+        """Raises CutShort when somebody cut the file or its WAL short since the last write: SQLite may not see it while its cache lasts."""
         for before, now in zip(self._files, standing(self._path) or (), strict=False):
             if now[:2] == before[:2] and now.size < before.size:
-                raise Corrupt(f"spool {self._path}: cut short while in use, from {before.size} to {now.size} bytes")
+                raise CutShort(f"spool {self._path}: cut short while in use, from {before.size} to {now.size} bytes")
 
     @property
     def displaced(self) -> bool:

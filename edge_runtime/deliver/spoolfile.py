@@ -57,6 +57,10 @@ class Corrupt(SpoolError):
     """The file is broken: it must be set aside and a new one begun."""
 
 
+class CutShort(Corrupt):
+    """Somebody took a part of the file away while it was open: closing and opening it again would only make that worse."""
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """How `max_bytes` is shared out. The WAL is emptied every `wal_pages`, but the commit that crosses the mark still fits."""

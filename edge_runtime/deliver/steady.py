@@ -34,6 +34,7 @@ RETRY_NS = 5_000_000_000
 HOLD_NS = 60_000_000_000
 MAX_OWED = 50_000
 _PIECE = 500  # rows moved at once
+_MENDINGS = 4  # opened again, begun anew, and what that may bring to light
 
 
 class SteadySpool:
@@ -121,15 +122,9 @@ class SteadySpool:
 
     def read(self, topic: str, after: int, limit: int, now: Tick) -> list[SpooledRow]:
         """Up to `limit` rows of `topic` behind `after`, in order."""
-        rows: list[SpooledRow] = []
-        if after < MEMORY_BASE and self._disk.spool.file.is_open:
-            try:
-                rows = self._disk.read(topic, after, limit, now, self._owed)
-                self._unread_ns = None
-            except SpoolError as error:
-                self._unreadable(error, now)
-                if self._waits(now):
-                    return []
+        rows = self._read_disk(topic, after, limit, now) if after < MEMORY_BASE else []
+        if self._waits(now):
+            return []
         if self._memory is not None and len(rows) < limit:
             found = self._memory.read(topic, max(0, after - self._base), limit - len(rows), now)
             rows += [replace(row, seq=row.seq + self._base) for row in found]
@@ -189,6 +184,24 @@ class SteadySpool:
     def _waits(self, now: Tick) -> bool:
         """Rows in memory must not overtake those on a disk that may be readable again soon."""
         return self._unread_ns is not None and now.mono_ns - self._unread_ns < HOLD_NS
+
+    def _read_disk(self, topic: str, after: int, limit: int, now: Tick) -> list[SpooledRow]:
+        """Again after each time that the file was mended; nothing while it cannot be read."""
+        if self._disk.hidden and self._unread_ns is None:
+            self._unread_ns = now.mono_ns
+        for _ in range(_MENDINGS):
+            if not self._disk.spool.file.is_open:
+                break
+            try:
+                rows = self._disk.read(topic, after, limit, now, self._owed)
+            except SpoolError as error:
+                self._unreadable(error, now)
+                if self._memory is not None:
+                    break
+            else:
+                self._unread_ns = None
+                return rows
+        return []
 
     def _in_memory(self, memory: Spool, batch: Batch, now: Tick) -> None:
         """The rows' share; the state waits in `self.state`, what was settled of the disk in `self._owed`."""
