@@ -28,7 +28,7 @@ def test_steps_of_three_seconds_and_of_a_year_end_a_window_and_change_no_interva
             for count, step_s in enumerate(STEPS_S, start=1):
                 clock.step(step_s)
                 heard.wait("obs/node/clock", count)
-                heard.wait("windows", len(heard.windows) + 3)
+                heard.wait("windows", len(heard.windows) + 2)
             health = heard.on("health")
             assert daemon.stop() == 0
         last = len(heard.windows)
