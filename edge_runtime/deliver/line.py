@@ -10,6 +10,7 @@ the connection dropped is offered again from the spool. Its callbacks put on a q
 from __future__ import annotations
 
 import functools
+import logging
 import struct
 import threading
 from collections import deque
@@ -152,7 +153,7 @@ def dial(address: Address, login: Login, done: Callable[[Line | None, Trouble | 
 
 
 def _connect(address: Address, login: Login) -> Line:
-    from paho.mqtt.client import MQTT_LOG_ERR, Client
+    from paho.mqtt.client import Client
     from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
     news: SimpleQueue[News] = SimpleQueue()
@@ -172,7 +173,7 @@ def _connect(address: Address, login: Login) -> Line:
     client.on_subscribe = lambda _client, _data, _mid, reasons, _properties: news.put(Subscribed(str(reasons[0]) if reasons[0].is_failure else ""))
     client.on_message = lambda _client, _data, message: news.put(incoming(message))
     client.on_disconnect = lambda _client, _data, flags, reason, _properties: news.put(ending(flags, reason))
-    client.on_log = lambda _client, _data, level, text: errors.append(text) if level == MQTT_LOG_ERR else None
+    client.enable_logger(_only_errors(errors))
     if login.username is not None or login.password is not None:
         client.username_pw_set(login.username or "", login.password)  # without a name paho would leave the password out
     if login.will is not None:
@@ -186,6 +187,22 @@ def _connect(address: Address, login: Login) -> Line:
     else:
         client.connect(address.host, address.port, KEEPALIVE_S)
     return Line(address, login.mqtt5, client, news, errors)
+
+
+class _Errors(logging.Handler):
+    def __init__(self, into: deque[str]) -> None:
+        super().__init__()
+        self._into = into
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._into.append(record.getMessage())
+
+
+def _only_errors(into: deque[str]) -> logging.Logger:
+    """A logger of the client's own. With `on_log` instead, paho would put every packet into words, of which nobody reads any."""
+    logger = logging.Logger("paho", logging.ERROR)
+    logger.addHandler(_Errors(into))
+    return logger
 
 
 def _session() -> Any:
@@ -209,8 +226,11 @@ def _properties(message: Message) -> Any:
 
 @functools.lru_cache(maxsize=8)
 def _shared_properties(expiry_s: int, content_type: str) -> Any:
-    """Most messages have the same: made once, since making them takes longer than sending."""
-    return _fresh_properties(expiry_s, content_type, (), b"")
+    """Most messages have the same: made and packed once, since that takes longer than sending."""
+    properties = _fresh_properties(expiry_s, content_type, (), b"")
+    packed = properties.pack()
+    object.__setattr__(properties, "pack", lambda: packed)
+    return properties
 
 
 def _fresh_properties(expiry_s: int, content_type: str, user: tuple[tuple[str, str], ...], correlation: bytes) -> Any:
