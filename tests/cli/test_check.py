@@ -171,7 +171,7 @@ def test_online_everything_that_fails_is_told_with_what_to_do(bundle: Path, tmp_
     err = capsys.readouterr().err
     assert "FAIL  camera main: " in err
     assert "FAIL  broker mqtt://127.0.0.1:" in err
-    assert "is the broker running?" in err
+    assert ": [unreachable] nobody listens at 127.0.0.1:" in err and "is the broker running?" in err
     model = bundle / "model.onnx"
     good = model.read_bytes()
     golden = bundle / "golden.npz"
