@@ -117,6 +117,8 @@ class _Look:
             self._note(where, "is a folder: expected the name of a file in it", shown=show(str(file)))
         elif not file.parent.is_dir():
             self._note(where, f"there is no folder {file.parent}: mkdir -p {file.parent}, owned by the service's user", shown=show(str(file)))
+        elif os.statvfs(file.parent).f_flag & os.ST_RDONLY:
+            return  # a disk that is read-only for the moment: the spool begins in memory, and says so
         elif not os.access(file if file.exists() else file.parent, os.W_OK):
             self._note(where, f"this user may not write there: chown {file.parent} to the service's user", shown=show(str(file)))
 

@@ -19,8 +19,8 @@ from edge_runtime.deliver.spool import SpoolOptions
 from edge_runtime.deliver.steady import RETRY_NS, SteadySpool
 from edge_runtime.types import Tick
 
-TRIALS = 120
-ROWS = 800  # more than SQLite's cache holds: what was overwritten is read again
+TRIALS = 110
+ROWS = 650  # more than SQLite's cache holds: what was overwritten is read again
 MAX_AGE_S = 3600.0
 START = Tick(10**12, 1_793_872_800 * 10**9)
 TOPICS = [f"edge/v1/north/cam-1/obs/s{number}/crossing" for number in range(3)]
