@@ -150,7 +150,7 @@ class SteadySpool:
     @property
     def depth(self) -> int:
         """Rows not yet acknowledged."""
-        return sum(spool.depth for spool in self._spools) - len(self._owed)
+        return max(0, sum(spool.depth for spool in self._spools) - len(self._owed))
 
     @property
     def oldest(self) -> Tick | None:

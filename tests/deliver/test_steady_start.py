@@ -104,7 +104,9 @@ def test_open_without_a_file_on_a_disk_that_takes_no_writes_makes_it_later(disk:
     assert numbers(everything(spool)) == [0, 1, 2]
     assert len(spool.losses) == 0
     spool.close()
-    assert reopened(disk / "s.db").state["lane/s"] == "3"
+    again = reopened(disk / "s.db")
+    assert again.state["lane/s"] == "3"
+    again.close()
 
 
 def test_open_broken_file_on_a_read_only_disk_is_set_aside_later(disk: Path) -> None:
