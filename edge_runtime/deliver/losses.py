@@ -95,7 +95,8 @@ class Losses:
             return
         for key in self._grown:
             loss = self._losses[key]
-            moved = [each + lead_ns - before_ns if each >= before_ns else each for each in (loss.from_ns, loss.to_ns)]
+            # By the clock as it was: what lies after now was written by an earlier boot, whose clock was right.
+            moved = [each + lead_ns - before_ns if before_ns <= each <= before_ns + now.mono_ns else each for each in (loss.from_ns, loss.to_ns)]
             self._losses[key] = replace(loss, from_ns=min(moved), to_ns=max(moved))
             self.changed = True
 

@@ -155,8 +155,8 @@ class MqttSink:
 
     def wait(self, timeout: float) -> None:
         line = self._line
-        if line is not None and line.has_news:
-            return  # a publish found the line broken
+        if self._settled or (line is not None and line.has_news):
+            return  # a row was too large, or a publish found the line broken
         left_s = min(timeout, self._due_s() - time.monotonic())
         if line is None:
             self._waker.wait(left_s)

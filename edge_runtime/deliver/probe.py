@@ -111,7 +111,7 @@ class _Echo:
             reconnect_on_failure=False,
         )
         if self._options.username is not None or self._options.password is not None:
-            client.username_pw_set(self._options.username, None if self._options.password is None else self._options.password.reveal())
+            client.username_pw_set(self._options.username or "", None if self._options.password is None else self._options.password.reveal())
         client.on_connect = lambda _client, _data, _flags, reason, properties: self._note("connected", _fault(reason, properties))
         client.on_subscribe = lambda _client, _data, _mid, reasons, _properties: self._note("subscribed", reasons[0] if reasons else None)
         client.on_publish = lambda _client, _data, _mid, reason, _properties: self._note("published", reason)

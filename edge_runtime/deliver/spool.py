@@ -198,13 +198,14 @@ class Spool:
             try:
                 yield
                 self._book(Books(self.depth + self.missing, self._next))
+                oldest = self._table.oldest()  # what fails behind COMMIT would be taken for a commit that failed
                 self._connection.execute("COMMIT")
             except BaseException:
                 self._next, self.depth, self.dropped, self.missing, self._booked, self._topics, self.losses = before
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-            self.oldest = self._table.oldest()
+            self.oldest = oldest
         self.file.wrote()
 
     def _book(self, books: Books) -> None:

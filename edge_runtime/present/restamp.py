@@ -49,11 +49,9 @@ def parse_rfc3339(text: str) -> int:
 
 
 def _moved_gap(data: Json, event: Tick, late_ns: int) -> Json:
-    """`from` and `to` too, as far as they lie in this boot."""
-    booted_ns = event.wall_ns - event.mono_ns  # by the clock that wrote it
-    from_ns, to_ns = parse_rfc3339(data["from"]), parse_rfc3339(data["to"])
-    if from_ns >= booted_ns:
-        from_ns += late_ns
-    if to_ns >= booted_ns:
-        to_ns += late_ns
+    """`from` and `to` too, as far as they lie in this boot: by the clock that wrote them between its start and the event."""
+    booted_ns = event.wall_ns - event.mono_ns
+    from_ns, to_ns = (each + late_ns if booted_ns <= each <= event.wall_ns else each for each in map(parse_rfc3339, (data["from"], data["to"])))
+    if data["reason"] == "down":  # it ends when it is told, also where the clock stood before its beginning
+        to_ns = event.wall_ns + late_ns
     return {**data, "from": rfc3339(from_ns), "to": rfc3339(max(from_ns, to_ns))}

@@ -34,6 +34,7 @@ MAX_RETAINED = 256
 MAX_REFUSED = 16  # topics that are named in `stats`
 TURN_S = 5.0
 GOODBYE_SHARE = 0.4  # of the time to close, for the status and the disconnect
+TIMED = ("clock", "tls-not-yet-valid")  # causes whose reason names the present time: another one at each try
 
 
 class Publisher:
@@ -192,7 +193,7 @@ class Publisher:
 
     def _say(self, link: LinkState) -> None:
         """One line for each change, not one for each try."""
-        text = link.name if link.name == "connected" else link.reason
+        text = link.name if link.name == "connected" else link.cause if link.cause in TIMED else link.reason
         if link.name == "connecting" or text == self._said:
             return
         self._said = text

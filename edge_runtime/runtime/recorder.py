@@ -237,7 +237,7 @@ class Recorder:
             self._spool.expire(now)
         if batch or stopping or self._alive_due_s <= time.monotonic():
             self._store(batch, done, now)
-        if refill or batch.entries:
+        if refill or batch.entries or self._spool.moves != self._moves:
             self._read_ahead(now)
         return not (stopping and self._done >= self._intake.given)
 

@@ -101,6 +101,7 @@ class WriteBudget:
                 _log.warning("this kernel does not say what is written to the disk (/proc/self/io): the write budget is not watched")
             self._measured = False
             return
+        self._measured = True
         if self._meter.read(now.mono_ns, total):
             self.keep()
         day_bytes = self._meter.day_bytes
@@ -167,9 +168,13 @@ def _descendants(pid: int | str) -> list[int]:
 def _children(pid: int | str) -> list[int]:
     """Each thread has its own."""
     found: list[int] = []
-    for file in (_PROC / str(pid) / "task").glob("*/children"):
+    try:
+        threads = list((_PROC / str(pid) / "task").iterdir())
+    except OSError:
+        return found  # the process has ended
+    for thread in threads:
         try:
-            found += map(int, file.read_text().split())
+            found += map(int, (thread / "children").read_text().split())
         except OSError:
             continue  # the thread has ended
     return found

@@ -63,3 +63,12 @@ def test_clock_that_is_set_takes_what_is_owed_with_it() -> None:
     assert {loss.to_ns for loss in before} == {6, lead_ns + 20}
     losses.add(Loss("s", "full", later_ns + 30, later_ns + 30, 1), Tick(30, later_ns + 30))
     assert [loss.from_ns for loss in losses] == [later_ns + 30]
+
+
+def test_clock_that_is_set_leaves_the_times_of_an_earlier_boot_alone() -> None:
+    """Lost while this boot's clock stands in 1970: rows of an earlier boot, whose clock was right."""
+    true_ns, later_ns = 1_793_872_000 * 10**9, 1_793_873_000 * 10**9
+    losses = Losses()
+    losses.add(Loss("s", "full", true_ns, true_ns + 5, 2), Tick(20, 20))
+    (loss,) = losses.due(Tick(QUIET_NS + 20, later_ns + QUIET_NS + 20))
+    assert (loss.from_ns, loss.to_ns) == (true_ns, true_ns + 5)

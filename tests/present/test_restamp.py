@@ -74,6 +74,16 @@ def test_restamp_leaves_the_times_of_an_earlier_boot_alone() -> None:
     assert (after["data"]["from"], after["data"]["to"]) == (rfc3339(earlier_ns), right(90))
 
 
+def test_restamp_of_a_down_gap_told_before_the_first_sync_reaches_from_the_earlier_boot_to_the_event() -> None:
+    """The usual board without a clock battery: its clock stands before the last sign of life, so the gap began "in the future"."""
+    alive_ns = TRUE_NS - 5000 * S
+    _, after = told(Event("gap", "s", at(90), {"from": rfc3339(alive_ns), "to": rfc3339(alive_ns), "reason": "down"}))
+    assert (after["data"]["from"], after["data"]["to"]) == (rfc3339(alive_ns), right(90))
+    data = {"from": rfc3339(alive_ns), "to": rfc3339(alive_ns + S), "reason": "full", "messages": 7}
+    _, after = told(Event("gap", "s", at(90), data))
+    assert after["data"] == data, "rows of an earlier boot, whose clock was right"
+
+
 @given(st.lists(st.integers(0, 10**13), min_size=2, max_size=8), st.integers(-(10**17), 10**17))
 def test_restamp_keeps_order_and_intervals(monos_ns: list[int], late_ns: int) -> None:
     monos_ns.sort()
