@@ -56,6 +56,7 @@ class SteadySpool:
         self._retry_ns = 0
         self._owed: set[int] = set()  # rows of the disk that were acknowledged while it took no writes; at most MAX_OWED, the rest is sent again
         self._unread_ns: int | None = None  # since when the disk cannot be read
+        self._withheld = False  # rows in memory, because of that
 
     @property
     def state(self) -> dict[str, str]:
@@ -124,6 +125,7 @@ class SteadySpool:
         """Up to `limit` rows of `topic` behind `after`, in order."""
         rows = self._read_disk(topic, after, limit, now) if after < MEMORY_BASE else []
         if self._waits(now):
+            self._withheld = True
             return []
         if self._memory is not None and len(rows) < limit:
             found = self._memory.read(topic, max(0, after - self._base), limit - len(rows), now)
@@ -132,8 +134,9 @@ class SteadySpool:
 
     def expire(self, now: Tick) -> None:
         """Drop what is too old; give free pages back; see that everything is where it should be."""
-        if self._unread_ns is not None and not self._waits(now):
-            self._moves += 1  # what waits in memory goes now
+        if self._withheld and not self._waits(now):
+            self._withheld = False
+            self._moves += 1  # what waited in memory goes now: once, because reading anew sends again what is in flight
         if self._memory is not None:
             self._try_disk(now)
             return

@@ -12,7 +12,7 @@ import pytest
 
 from edge_runtime.deliver.entry import Batch
 from edge_runtime.deliver.spool import SpoolOptions
-from edge_runtime.deliver.steady import MEMORY_BASE, RETRY_NS, SteadySpool
+from edge_runtime.deliver.steady import HOLD_NS, MEMORY_BASE, RETRY_NS, SteadySpool
 from edge_runtime.errors import CannotStart
 from edge_runtime.types import Tick
 from tests.deliver.test_mending import kill_a_writer, reopened
@@ -148,3 +148,23 @@ def test_open_what_a_person_must_set_right_cannot_start(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match="another process has it open"):
         reopened(tmp_path / "s.db")
     first.close()
+
+
+def test_rows_in_memory_wait_for_a_disk_that_cannot_be_read_and_then_go_once(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are offered anew at the end of the wait, not at each look: whoever reads anew sends again what is in flight."""
+    spool = SteadySpool(SpoolOptions(path=disk / "s.db"))
+    monkeypatch.setattr(type(spool._disk), "hidden", True)  # a file that may hold rows, on a disk that answers nothing
+    heal = read_only(disk)
+    spool.open(NOW)
+    spool.commit(Batch([entry(0)]), NOW)
+    assert numbers(everything(spool)) == []
+    moves = spool.moves
+    now = Tick(NOW.mono_ns + HOLD_NS, NOW.wall_ns)
+    spool.expire(now)
+    assert spool.moves == moves + 1
+    assert numbers(everything(spool, now)) == [0]
+    for second in range(10, 40, 10):
+        spool.expire(Tick(now.mono_ns + second * 10**9, NOW.wall_ns))
+    assert spool.moves == moves + 1
+    spool.close()
+    heal()
