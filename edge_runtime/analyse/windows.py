@@ -6,7 +6,8 @@
 
 A window's length is monotonic: at its opening the distance to the next aligned instant is laid on the monotonic clock. So slewing by NTP
 shifts a window's end by milliseconds, and the next window is aligned anew; nothing is counted twice or lost. A step of the wall clock
-by more than a second ends the window at that instant, by the old clock, and begins one by the new clock.
+by more than a second ends the window at that instant, by the old clock, and begins one by the new clock. So does a reboot, where the boot before was
+last alive: its clocks and those that run now cannot be laid on each other.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ class WindowClock:
         self._end = Tick(0, 0)  # where the open window ends if nothing happens
         self._partial = False  # it began late
         self._last = Tick(0, 0)
-        self._restored = False  # the open window is of an earlier process: its monotonic clock may have been another one
-        self._goes_on = True  # and has the length that windows have now
+        self._restored = False  # the open window is of an earlier process
+        self._goes_on = True  # of this boot, and has the length that windows have now
+        self._rebooted = False  # the open window is of an earlier boot
 
     def advance(self, tick: Tick) -> list[Window]:
         """Time is `tick`: the windows that ended up to it. The first call opens the first window, exactly at `tick`."""
@@ -56,7 +58,7 @@ class WindowClock:
         """The end, at `tick`: what ended up to it, and the open window as partial, but for one that begins only now."""
         if self._restored:
             self._restored = False
-            end_ns = min(max(tick.wall_ns, self._last.wall_ns), self._end.wall_ns)
+            end_ns = min(self._last.wall_ns if self._rebooted else max(tick.wall_ns, self._last.wall_ns), self._end.wall_ns)
             return self._cut(self._by_wall(end_ns))
         if self._start is None:
             return []
@@ -73,13 +75,15 @@ class WindowClock:
         ticks = {"start": list(self._start), "end": list(self._end), "last": list(self._last)}
         return {"interval_ns": self._interval_ns, "partial": self._partial} | ticks
 
-    def restore(self, state: Json) -> None:
+    def restore(self, state: Json, *, rebooted: bool = False) -> None:
         """Take up an earlier process's window. With the next `advance` it goes on, as partial, if the wall clock still lies within it;
-        else, or when it was one of another interval, it is closed as partial where that process was last alive. `finish` closes it in any case.
+        else, or when it was one of another interval or boot, it is closed as partial where that process was last alive. `finish` closes it in any
+        case. The monotonic times of a window of another boot (`rebooted`) are that boot's.
         """
         if state is None:
             return
-        self._goes_on = state["interval_ns"] == self._interval_ns
+        self._rebooted = rebooted
+        self._goes_on = state["interval_ns"] == self._interval_ns and not rebooted
         self._start, self._end, self._last = Tick(*state["start"]), Tick(*state["end"]), Tick(*state["last"])
         self._partial = bool(state["partial"])
         self._restored = True

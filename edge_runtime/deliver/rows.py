@@ -9,7 +9,7 @@ from typing import NamedTuple
 from edge_runtime.clock import STEP_NS
 from edge_runtime.deliver.entry import Entry, checksum, on_the_wire
 from edge_runtime.deliver.spoolfile import DEAD_ROWS
-from edge_runtime.present.restamp import restamp
+from edge_runtime.present.restamp import UNSYNCED, restamp
 from edge_runtime.types import SpooledRow, Tick
 
 CHUNK = 256  # rows that are looked at or removed at once
@@ -91,20 +91,27 @@ class Rows:
         broken: list[int] = []
         for seq, body, crc, origin, mono_ns, wall_ns, boot in self._db.execute(query, (number, after, limit)).fetchall():
             if isinstance(body, bytes) and crc == checksum(seq, Entry(topic, body, priority, mono_ns, wall_ns, origin), boot):
-                told = self._put_right(body, Tick(mono_ns, wall_ns), boot)
-                sound.append(SpooledRow(seq, topic, on_the_wire(told, self._epoch, seq, origin), priority))
+                try:
+                    told = self._put_right(body, Tick(mono_ns, wall_ns), boot)
+                    sound.append(SpooledRow(seq, topic, on_the_wire(told, self._epoch, seq, origin), priority))
+                except (ValueError, LookupError, TypeError, OverflowError):  # no envelope, or a time that no calendar has
+                    broken.append(seq)
             else:
                 broken.append(seq)
         return sound, broken
 
     def _put_right(self, body: bytes, event: Tick, boot: int) -> bytes:
         """`body` as it is told: nothing is rewritten on the disk for that."""
-        lead_ns = self._leads.get(self._boots.get(boot, ""))
+        lead_ns = self._lead_of(event.mono_ns, boot)
         return body if lead_ns is None else restamp(body, event, lead_ns)
+
+    def _lead_of(self, mono_ns: int, boot: int) -> int | None:
+        """By how much the true wall time of a row leads its monotonic one; None where nobody knows, or it has none (-1): it is of no known boot."""
+        return None if mono_ns < 0 else self._leads.get(self._boots.get(boot, ""))
 
     def _happened_ns(self, event: Tick, boot: int) -> int:
         """The wall time of an event, as far as it is known by now: a clock that was a second or more off is put right by its boot's lead."""
-        lead_ns = self._leads.get(self._boots.get(boot, ""))
+        lead_ns = self._lead_of(event.mono_ns, boot)
         if lead_ns is None or abs(event.mono_ns + lead_ns - event.wall_ns) <= STEP_NS:
             return event.wall_ns
         return event.mono_ns + lead_ns
@@ -137,14 +144,22 @@ class Rows:
         return []
 
     def aged(self, now: Tick, limit_ns: int) -> list[Found]:
-        """A few of the oldest rows that are older than `limit_ns`: by the monotonic clock within a boot, else by the wall clock, put right."""
+        """A few of the oldest rows that are older than `limit_ns`: by the monotonic clock within a boot, else by the wall clock, put right.
+
+        What an earlier boot wrote by a clock that nobody put right is older than this boot, and nobody knows by how much.
+        """
         now_ns = self._happened_ns(now, self._boot)
-        query = f"SELECT r.seq, t.topic, r.mono_ns, r.wall_ns, r.boot {_JOINED} ORDER BY r.seq LIMIT {CHUNK}"
+        query = f"SELECT r.seq, t.topic, r.mono_ns, r.wall_ns, r.boot, instr(r.body, ?) {_JOINED} ORDER BY r.seq LIMIT {CHUNK}"
         old: list[Found] = []
-        for seq, topic, mono, wall, boot in self._db.execute(query).fetchall():
+        for seq, topic, mono, wall, boot, unsynced in self._db.execute(query, (UNSYNCED,)).fetchall():
             mono_ns = _whole(mono)
             wall_ns = self._happened_ns(Tick(mono_ns, _whole(wall)), boot)
-            age_ns = now.mono_ns - mono_ns if boot == self._boot else now_ns - wall_ns if wall_ns > _SANE_NS else 0
+            if boot == self._boot and mono_ns >= 0:
+                age_ns = now.mono_ns - mono_ns
+            elif wall_ns <= _SANE_NS or (unsynced and self._lead_of(mono_ns, boot) is None):
+                age_ns = now.mono_ns
+            else:
+                age_ns = now_ns - wall_ns
             if age_ns <= limit_ns:
                 break
             old.append(Found(seq, topic, wall_ns))

@@ -16,7 +16,8 @@ from datetime import datetime, timedelta, timezone
 from edge_runtime.present.envelope import encode, rfc3339
 from edge_runtime.types import ClockState, Json, Tick
 
-_UNSYNCED = f'"clock":"{ClockState.UNSYNCED.value}"'.encode()
+UNSYNCED = f'"clock":"{ClockState.UNSYNCED.value}"'.encode()
+"""What the body of every row has whose time nobody vouches for."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -26,7 +27,7 @@ def restamp(body: bytes, event: Tick, lead_ns: int) -> bytes:
     `event` is when it happened: the monotonic time, and the wall time that was written. `lead_ns`: by how much the true wall clock leads the
     monotonic one. Raises ValueError for a body that is no envelope.
     """
-    if _UNSYNCED not in body:
+    if UNSYNCED not in body:
         return body
     payload = json.loads(body)
     if payload.get("clock") != ClockState.UNSYNCED.value:
@@ -52,6 +53,8 @@ def _moved_gap(data: Json, event: Tick, late_ns: int) -> Json:
     """`from` and `to` too, as far as they lie in this boot: by the clock that wrote them between its start and the event."""
     booted_ns = event.wall_ns - event.mono_ns
     from_ns, to_ns = (each + late_ns if booted_ns <= each <= event.wall_ns else each for each in map(parse_rfc3339, (data["from"], data["to"])))
+    if data.get("rebooted"):  # that boot's clock wrote it, wherever this one's stands
+        from_ns = parse_rfc3339(data["from"])
     if data["reason"] == "down":  # it ends when it is told, also where the clock stood before its beginning
         to_ns = event.wall_ns + late_ns
     return {**data, "from": rfc3339(from_ns), "to": rfc3339(max(from_ns, to_ns))}

@@ -37,7 +37,10 @@ class Analysis:
     """One camera's tracker, analysers, windows and completeness."""
 
     def __init__(self, camera: CameraConfig, labels: Sequence[str], model: str, state: Json = None) -> None:
-        """`state` is a snapshot of an earlier process, or None. What no longer fits (a rule changed) begins anew, and the log says so."""
+        """`state` is a snapshot of an earlier process, or None. What no longer fits (a rule changed) begins anew, and the log says so.
+
+        With "rebooted" set it is of an earlier boot: the window that was open then is closed with `mono_ns` -1, as nobody knows it in this boot.
+        """
         from edge_runtime.analyse.windows import WindowClock
         from edge_runtime.track.bytetrack import ByteTracker, TrackerOptions
 
@@ -51,12 +54,14 @@ class Analysis:
         self.completeness = Completeness(camera.fps)
         self.stream_fps: Callable[[], float | None] = lambda: None
         self._interrupted: Tick | None = None
+        self._rebooted = False  # the open window is of an earlier boot
         self._kept: dict[str, Json] = dict(state.get("rules", {}))
         self._analysers: dict[str, Analyser] = {}
         self._size = Size(*state.get("size", _UNSEEN))
         self._build()
         if state.get("window") is not None:
-            self.windows.restore(state["window"])
+            self._rebooted = bool(state.get("rebooted", False))
+            self.windows.restore(state["window"], rebooted=self._rebooted)
             self.completeness.restore(state["seen"])
             self._interrupted = Tick(*state["window"]["last"])
 
@@ -158,8 +163,13 @@ class Analysis:
         for window in windows:
             seen = self.completeness.close(window, self.stream_fps())
             for analyser in self._analysers.values():
-                events += [replace(event, seen=seen) for event in self._signed(analyser.close(window))]
+                events += [replace(event, seen=seen, time=self._known(event.time)) for event in self._signed(analyser.close(window))]
+            self._rebooted = False
         return events
+
+    def _known(self, tick: Tick) -> Tick:
+        """`tick` as it can be said in this boot."""
+        return Tick(-1, tick.wall_ns) if self._rebooted else tick
 
     def _signed(self, events: Sequence[Event]) -> list[Event]:
         return [replace(event, model=self._model) for event in events]

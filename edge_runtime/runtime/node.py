@@ -85,14 +85,12 @@ class Node:
             raise
 
     def start(self) -> None:
-        """Let the cameras run; the time since the last sign of life of an earlier process is declared as a gap."""
-        alive = self.recorder.last_alive()
+        """Let the cameras run; the time since the last sign of life of an earlier process is declared as a gap of each stream, and of the node."""
+        self._declare_down()
         for name, run in self.cameras.items():
-            if alive is not None:
-                self._outlet.emit([self._down(name, alive)], {})
-            run.start(self.recorder.saved(f"lane/{name}"))
+            run.start(self._outlet.saved("lane", name))
         for name, sensor in self.sensors.items():
-            sensor.start(self.recorder.saved(f"sensor/{name}"))
+            sensor.start(self._outlet.saved("sensor", name))
         self.tell_info()
 
     def apply(self, config: Config, plan: Plan) -> list[str]:
@@ -185,7 +183,7 @@ class Node:
         leaving = [name for name in self.cameras if name not in wanted or name in touched]
         states = stop_together({name: self.cameras.pop(name) for name in leaving}, 5.0)
         for name, run in fresh.items():
-            run.start(states.get(name, self.recorder.saved(f"lane/{name}")))
+            run.start(states.get(name) or self._outlet.saved("lane", name))
         order = {**self.cameras, **fresh}
         self.cameras = {camera.name: order[camera.name] for camera in config.camera}
 
@@ -196,7 +194,7 @@ class Node:
         states = stop_together(leaving, 5.0)
         fresh = {name: self._make_sensor(sensor) for name, sensor in wanted.items() if name in leaving or name not in self.sensors}
         for name, run in fresh.items():
-            run.start(states.get(name, self.recorder.saved(f"sensor/{name}")))
+            run.start(states.get(name) or self._outlet.saved("sensor", name))
         self.sensors = {name: fresh[name] if name in fresh else self.sensors[name] for name in wanted}
         return list(fresh)
 
@@ -215,15 +213,23 @@ class Node:
         running = self.cameras.get(camera.name)
         return running is None or running.camera != camera or running.station is not stations[camera.model]
 
-    def _down(self, stream: str, alive: Tick) -> Event:
+    def _declare_down(self) -> None:
+        """Gaps and the first sign of life go into one transaction: a start that fails before it leaves the time to the next one."""
+        alive, now = self.recorder.last_alive(), self.clock.now()
+        gaps = [] if alive is None else [self._down(name, alive, now) for name in (*self.streams, "node")]
+        envelopes = [self.enveloper.wrap(gap, trust) for gap, trust in zip(gaps, self.clock.trust([gap.time for gap in gaps]), strict=True)]
+        self.recorder.record(envelopes, self.recorder.sign_of_life(now))
+
+    def _down(self, stream: str, alive: Tick, now: Tick) -> Event:
         from edge_runtime.present.envelope import rfc3339
 
-        now = self.clock.now()
+        data: dict[str, Json] = {}
         if alive.mono_ns >= 0:  # in this boot: as long as the monotonic clock says, whatever became of the wall clock
             from_ns, until_ns = now.wall_ns - (now.mono_ns - alive.mono_ns), now.wall_ns
         else:
             from_ns, until_ns = alive.wall_ns, max(now.wall_ns, alive.wall_ns)  # before the first sync the clock may stand in the past
-        return Event("gap", stream, now, {"from": rfc3339(from_ns), "to": rfc3339(until_ns), "reason": "down"})
+            data["rebooted"] = True  # `from` is of that boot's clock, also where it seems to lie in this one
+        return Event("gap", stream, now, {"from": rfc3339(from_ns), "to": rfc3339(until_ns), "reason": "down", **data})
 
     def _tell(self, event: Event) -> None:
         """An event of the node itself."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from edge_runtime.clock import Clock
-from edge_runtime.types import ClockState, Event, Json, Tracks
+from edge_runtime.types import ClockState, Event, Json, Tick, Tracks
 
 if TYPE_CHECKING:
     from edge_runtime.present.envelope import Enveloper
@@ -39,11 +39,35 @@ class SpoolOutlet:
         self._recorder = recorder
         self._publisher = publisher
         self._clock = clock
+        self._earlier: dict[str, ClockState] = {}  # how far the clock of an earlier boot could be trusted, by the stream that was told then
 
     def emit(self, events: Sequence[Event], state: Mapping[str, Json]) -> None:
         # What was stamped before somebody set the clock is as good as the clock was then.
         trust = self._clock.trust([event.time for event in events]) if events else ()
-        self._recorder.record([self._enveloper.wrap(event, clock) for event, clock in zip(events, trust, strict=True)], state)
+        envelopes = [
+            self._enveloper.wrap(event, self._earlier.get(event.stream, ClockState.UNSYNCED) if event.time.mono_ns < 0 else clock)
+            for event, clock in zip(events, trust, strict=True)
+        ]
+        self._recorder.record(envelopes, {key: self._signed(value) for key, value in state.items()})
+
+    def saved(self, kind: str, stream: str) -> Json:
+        """The newest state of `stream` under `kind`/`stream`; None where there is none. "rebooted" is set in one of an earlier boot.
+
+        What is emitted with `mono_ns` -1 for that stream is of that boot, and as good as its clock was.
+        """
+        state = self._recorder.saved(f"{kind}/{stream}")
+        if state is None or state.get("boot") == self._recorder.boot:
+            return state
+        self._earlier[stream] = ClockState(state.get("clock", ClockState.UNSYNCED.value))
+        return {**state, "rebooted": True}
+
+    def _signed(self, state: Json) -> Json:
+        """With the boot, and how far its clock can be trusted about a window that is open."""
+        signed = {**state, "boot": self._recorder.boot}
+        if window := state.get("window"):
+            (clock,) = self._clock.trust([Tick(*window["last"])])
+            signed["clock"] = clock.value
+        return signed
 
     def live(self, stream: str, tracks: Tracks) -> None:
         boxes = tracks.boxes

@@ -5,14 +5,15 @@
     publisher ──settle─────────────────────┘   one transaction for all that waits  ◄───────┘
 
 Group commit: what is recorded waits at most `commit_ms`, so a power cut takes no more than that. Acknowledged rows are deleted with the next
-commit, or within a second: a crash before that sends them once more, under the same id. A checkpoint of the time (`alive`) is stored every
-ten seconds, so that the next process can say how long nobody looked.
+commit, or within a second: a crash before that sends them once more, under the same id. A sign of life is stored every ten seconds, so that
+the next process can say how long nobody looked; the first one in the transaction of the gaps that tell of the time before.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +38,7 @@ ALIVE_S = 10.0
 EXPIRE_S = 10.0
 IDLE_S = 5.0
 BOOTS = 16  # of which it is remembered how their clocks were put right
-_ALIVE = "alive"
+ALIVE = "alive"
 _LEADS = "leads"
 
 
@@ -63,7 +64,7 @@ class Recorder:
         self._moves = 0
         self._ready: Callable[[], None] = _nobody
         self._stats: Mapping[str, Json] = {}
-        self._alive_due_s = 0.0
+        self._alive_due_s = math.inf  # nobody has declared yet how long nobody looked
         self._expire_due_s = 0.0
         self.boot = boot_id()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -92,10 +93,14 @@ class Recorder:
 
     def last_alive(self) -> Tick | None:
         """The last sign of life of the process before this one; `mono_ns` is -1 when that was before this boot."""
-        alive = self.saved(_ALIVE)
+        alive = self.saved(ALIVE)
         if alive is None:
             return None
         return Tick(int(alive["mono_ns"]) if alive["boot"] == self.boot else -1, int(alive["wall_ns"]))
+
+    def sign_of_life(self, now: Tick) -> dict[str, Json]:
+        """State to `record` together with the gaps that end `now`: from then on a sign of life is stored with every commit, and not before."""
+        return {ALIVE: {"mono_ns": now.mono_ns, "wall_ns": now.wall_ns, "boot": self.boot}}
 
     def synchronised(self, lead_ns: int) -> bool:
         """The wall clock is right, and leads the monotonic one by `lead_ns`: what was stored in this boot before is told by that from now on.
@@ -264,9 +269,9 @@ class Recorder:
         self._gaps += len(due)
 
     def _store(self, batch: Batch, done: int, now: Tick) -> None:
-        self._alive_due_s = time.monotonic() + ALIVE_S
-        alive = {"mono_ns": now.mono_ns, "wall_ns": now.wall_ns, "boot": self.boot}
-        batch.state = {**batch.state, _ALIVE: json.dumps(alive)}
+        if ALIVE in batch.state or self._alive_due_s < math.inf:
+            self._alive_due_s = time.monotonic() + ALIVE_S
+            batch.state = {**batch.state, ALIVE: json.dumps(self.sign_of_life(now)[ALIVE])}
         grown = self._spool.commit(batch, now)
         self._stats = self._spool.stats()
         with self._changed:

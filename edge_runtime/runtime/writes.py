@@ -75,7 +75,7 @@ class WriteBudget:
     """Measures, and raises an alarm above `budget` bytes a day. `turn` and `health` are called by the supervisor's thread."""
 
     def __init__(self, budget: int, clock: Clock, tell: Callable[[Event], None], keep: Callable[[Json], None]) -> None:
-        """`tell` publishes; `keep` stores a state, once an hour."""
+        """`tell` publishes; `keep` stores a state, once an hour and with each alarm."""
         self._budget = budget
         self._clock = clock
         self._tell = tell
@@ -86,8 +86,9 @@ class WriteBudget:
         self._over = False
 
     def restore(self, state: Json) -> None:
-        """Go on with what an earlier process measured."""
+        """Go on with what an earlier process measured, and with the alarm that it raised."""
         self._meter = WriteMeter(state)
+        self._over = bool(state and state.get("over", False))
 
     def turn(self) -> None:
         """Read the counter when it is time to."""
@@ -109,10 +110,11 @@ class WriteBudget:
         if over != self._over:
             self._over = over
             self._say(day_bytes)
+            self.keep()
 
     def keep(self) -> None:
-        """Store what was measured."""
-        self._keep(self._meter.snapshot())
+        """Store what was measured, and whether the alarm is raised."""
+        self._keep({**self._meter.snapshot(), "over": self._over})
 
     def health(self) -> Json:
         """Numbers for `health`; None where they cannot be measured."""

@@ -135,13 +135,12 @@ def restored(after_s: float, *, reboot: bool = False) -> tuple[WindowClock, Fake
     run(windows, clock, 100)
     state = json.loads(json.dumps(windows.snapshot()))
     again = WindowClock(300)
-    again.restore(state)
+    again.restore(state, rebooted=reboot)
     return again, start(wall_s=100 + after_s, mono_s=5 if reboot else 1100 + after_s)
 
 
-@pytest.mark.parametrize("reboot", [False, True])
-def test_restore_goes_on_while_the_window_is_open(reboot: bool) -> None:
-    windows, clock = restored(50, reboot=reboot)
+def test_restore_goes_on_while_the_window_is_open() -> None:
+    windows, clock = restored(50)
     assert windows.advance(clock.now()) == []
     closed = run(windows, clock, 450)
     assert wall(closed) == [(0, 300, True), (300, 600, False)]
@@ -153,6 +152,14 @@ def test_restore_too_late_closes_where_the_process_was_last_alive(reboot: bool) 
     windows, clock = restored(1000, reboot=reboot)
     assert wall(windows.advance(clock.now())) == [(0, 100, True)]
     assert wall(run(windows, clock, 100)) == [(1100, 1200, True)]
+
+
+def test_restore_of_another_boots_window_closes_it_by_that_boots_clock() -> None:
+    windows, clock = restored(50, reboot=True)
+    assert wall(windows.advance(clock.now())) == [(0, 100, True)]
+    assert wall(run(windows, clock, 150)) == [(150, 300, True)]
+    windows, clock = restored(50, reboot=True)
+    assert windows.finish(clock.now()) == [Window(Tick(1000 * S, TEN), Tick(1100 * S, TEN + 100 * S), True)]
 
 
 def test_restore_then_finish_closes_at_the_given_instant() -> None:

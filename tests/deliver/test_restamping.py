@@ -114,6 +114,47 @@ def test_entry_keeps_its_times_when_it_moves(tmp_path: Path) -> None:
     spool.close()
 
 
+@pytest.mark.parametrize("body", [b'{"v":1,"clock":"unsynced"', b'{"v":1,"clock":"unsynced","type":"gap","data":{}}', b'["unsynced"]'])
+def test_row_that_is_no_envelope_is_a_loss_and_stops_nothing(tmp_path: Path, body: bytes) -> None:
+    spool = opened(tmp_path / "s.db", {boot_id(): LEAD_NS})
+    spool.commit(Batch([entry(1)._replace(body=body), entry(2)]), NOW)
+    assert [each["data"]["n"] for each in told(spool)] == [2]
+    assert [loss.reason for loss in spool.losses] == ["corrupt"]
+    spool.close()
+
+
+def test_rows_without_a_monotonic_time_are_told_as_they_were_stamped_and_age_by_that(tmp_path: Path) -> None:
+    """The last window of an earlier boot, told in this one."""
+    spool = opened(tmp_path / "s.db", {boot_id(): LEAD_NS})
+    wall_ns = LEAD_NS - 86_400 * S
+    for number, clock in enumerate((ClockState.NTP, ClockState.UNSYNCED)):
+        event = Event("crossing", "s", Tick(-1, wall_ns), {"n": number})
+        spool.commit(Batch([Entry.of(ENVELOPER.wrap(event, clock))]), NOW)
+    assert [(body["clock"], body["time"]) for body in told(spool)] == [("ntp", rfc3339(wall_ns)), ("unsynced", rfc3339(wall_ns))]
+    spool.expire(Tick(NOW.mono_ns, LEAD_NS + NOW.mono_ns))
+    assert spool.depth == 2
+    up_ns = 13 * 43_200 * S  # six and a half days
+    spool.expire(Tick(up_ns, LEAD_NS + up_ns))
+    assert [body["clock"] for body in told(spool)] == ["unsynced"], "nobody knows how old the other is"
+    spool.close()
+
+
+def test_rows_of_a_boot_that_was_never_synchronised_are_as_old_as_this_boot(tmp_path: Path) -> None:
+    """Its clock stood a year behind, and after 2020."""
+    spool = opened(tmp_path / "s.db")
+    spool.commit(Batch([entry(number)._replace(wall_ns=LEAD_NS - 365 * 86_400 * S) for number in range(5)]), NOW)
+    spool.close()
+    with closing(sqlite3.connect(tmp_path / "s.db")) as file, file:
+        file.execute("UPDATE boots SET boot = 'the one before'")
+    spool = opened(tmp_path / "s.db", {boot_id(): LEAD_NS})
+    spool.expire(Tick(NOW.mono_ns, LEAD_NS + NOW.mono_ns))
+    assert spool.depth == 5
+    up_ns = 8 * 86_400 * S
+    spool.expire(Tick(up_ns, LEAD_NS + up_ns))
+    assert spool.depth == 0, "this boot alone has lasted longer than rows are kept"
+    spool.close()
+
+
 def test_rows_of_an_earlier_boot_age_by_their_true_time(tmp_path: Path) -> None:
     """A clock that started a year ago must not make yesterday's rows too old, nor a step of today's clock."""
     spool = opened(tmp_path / "s.db")

@@ -84,6 +84,14 @@ def test_restamp_of_a_down_gap_told_before_the_first_sync_reaches_from_the_earli
     assert after["data"] == data, "rows of an earlier boot, whose clock was right"
 
 
+def test_restamp_leaves_the_beginning_of_a_gap_that_another_boots_clock_wrote() -> None:
+    """A clock that was saved before the reboot goes on from there: the last sign of life seems to lie in this boot."""
+    alive = rfc3339(at(30).wall_ns)
+    data = {"from": alive, "to": rfc3339(at(90).wall_ns), "reason": "down", "rebooted": True}
+    _, after = told(Event("gap", "s", at(90), data))
+    assert after["data"] == {**data, "from": alive, "to": right(90)}
+
+
 @given(st.lists(st.integers(0, 10**13), min_size=2, max_size=8), st.integers(-(10**17), 10**17))
 def test_restamp_keeps_order_and_intervals(monos_ns: list[int], late_ns: int) -> None:
     monos_ns.sort()

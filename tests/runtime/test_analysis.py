@@ -111,6 +111,19 @@ def test_restart_after_the_window_closes_it_where_the_process_was_last_alive() -
     assert (finished.data["counts"], finished.data["total"]) == ({}, 1)
 
 
+def test_restart_after_a_reboot_closes_the_window_at_an_instant_that_this_boot_does_not_know() -> None:
+    first, _ = begun()
+    drive(first, 1)
+    second, events = begun({**stored(first), "rebooted": True}, second=25)
+    (closed,) = counts(events)
+    assert (closed.partial, closed.data["counts"], closed.time.mono_ns) == (True, {"car": 1}, -1)
+    assert NOON < closed.time.wall_ns <= NOON + 6 * S
+    assert closed.seen is not None
+    assert closed.seen.blind_s < 2
+    (after,) = counts(second.advance(Tick(60 * S, NOON + 60 * S)))
+    assert (after.data["counts"], after.data["total"], after.time.mono_ns) == ({}, 1, 60 * S)
+
+
 def test_restart_with_a_line_moved_begins_its_total_at_zero_and_keeps_the_others() -> None:
     zone = ZoneOptions(name="stop", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)))
     first, _ = begun(zone=(zone,))

@@ -14,6 +14,7 @@ from edge_runtime.clock import SystemClock
 from edge_runtime.config.check import make_plan
 from edge_runtime.config.load import load
 from edge_runtime.config.schema import Config, SensorConfig
+from edge_runtime.present.restamp import parse_rfc3339
 from edge_runtime.runtime.node import Node
 from edge_runtime.runtime.notify import Notifier
 from edge_runtime.runtime.pulse import Pulses
@@ -57,8 +58,11 @@ class Watched:
         self.recorded += envelopes
         self._record(envelopes, state)
 
+    def gaps(self) -> list[Mapping[str, Any]]:
+        return [each.payload for each in list(self.recorded) if each.payload["type"] == "gap"]
+
     def numbers(self, stream: str = "oracle") -> list[int]:
-        return [each.payload["data"]["n"] for each in list(self.recorded) if each.payload["stream"] == stream]
+        return [each.payload["data"]["n"] for each in list(self.recorded) if (each.payload["stream"], each.payload["type"]) == (stream, "load")]
 
 
 @pytest.fixture
@@ -66,6 +70,26 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     made = Watched(tmp_path)
     yield made
     assert made.node.close(10.0)
+
+
+def test_start_after_an_earlier_process_declares_a_gap_of_each_stream_and_of_the_node(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    assert not watched.gaps(), "nobody was there before"
+    wait_for(lambda: len(watched.numbers()) > 50, 20, "numbers")
+    assert watched.node.close(10.0)
+    failing = Node(watched.config, make_plan(watched.config), SystemClock(), Pulses())
+    failing.open()
+    before = failing.recorder.last_alive()
+    failing.recorder.flush(5)
+    assert failing.close(10.0), "it ends before it has started, and so has watched nothing"
+    again = Watched(tmp_path)
+    gaps = again.gaps()
+    assert [gap["stream"] for gap in gaps] == ["oracle", "node"]
+    assert before is not None
+    assert {(gap["data"]["from"], gap["data"]["reason"]) for gap in gaps} == {(gaps[0]["data"]["from"], "down")}
+    assert abs(parse_rfc3339(gaps[0]["data"]["from"]) - before.wall_ns) < 2_000_000
+    assert all("rebooted" not in gap["data"] for gap in gaps)
+    assert again.node.close(10.0)
 
 
 def test_turn_sensor_that_failed_is_begun_anew_and_its_numbers_go_on(watched: Watched) -> None:

@@ -91,11 +91,33 @@ def test_state_is_as_it_was_when_recorded_and_survives(tmp_path: Path) -> None:
         assert recorder.saved("lane/s") == {"totals": {"lane1": 1}, "sums": [1.5]}
         assert recorder.saved("lane/other") is None
         recorder.record([], {"lane/s": {"totals": {"lane1": 2}}})
+        assert recorder.last_alive() is None, "nobody has said yet how long nobody looked"
         assert recorder.saved("lane/s") == {"totals": {"lane1": 2}}, "a camera that is configured again goes on from its newest state"
+
+
+def test_sign_of_life_is_stored_from_the_first_declared_one_on_and_not_before(tmp_path: Path) -> None:
+    with recording(tmp_path / "s.db") as recorder:
+        first = CLOCK.now()
+        recorder.record([crossing(1)], recorder.sign_of_life(first))
+    for _ in range(2):  # starts that fail before anybody looks
+        with recording(tmp_path / "s.db") as recorder:
+            last = recorder.last_alive()
+            assert last is not None
+            recorder.record([crossing(2)], {})
+            assert recorder.flush(5)
+    with recording(tmp_path / "s.db") as recorder:
         alive = recorder.last_alive()
+        assert alive == last
         assert alive is not None
-        assert 0 <= time.time_ns() - alive.wall_ns < 60e9
-        assert 0 <= time.monotonic_ns() - alive.mono_ns < 60e9
+        assert first.mono_ns <= alive.mono_ns <= CLOCK.now().mono_ns
+        assert first.wall_ns - 10**9 <= alive.wall_ns
+        recorder.record([], recorder.sign_of_life(CLOCK.now()))
+        recorder.flush(5)
+        recorder.record([crossing(3)], {})
+    with recording(tmp_path / "s.db") as recorder:
+        later = recorder.last_alive()
+        assert later is not None
+        assert later.mono_ns > alive.mono_ns
 
 
 def test_last_alive_of_a_new_spool_is_unknown(tmp_path: Path) -> None:

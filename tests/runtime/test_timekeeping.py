@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.analyse.line import LineOptions
 from edge_runtime.clock import FakeClock
+from edge_runtime.config.schema import CameraConfig
 from edge_runtime.deliver.spool import SpoolOptions
 from edge_runtime.present.envelope import Enveloper, rfc3339
+from edge_runtime.runtime.analysis import Analysis
 from edge_runtime.runtime.outlet import SpoolOutlet
 from edge_runtime.runtime.pulse import Pulses
 from edge_runtime.runtime.recorder import Recorder
@@ -22,6 +25,7 @@ S = 10**9
 YEAR_S = 365 * 86_400
 NTP, HOLDOVER, UNSYNCED = ClockState.NTP, ClockState.HOLDOVER, ClockState.UNSYNCED
 ENVELOPER = Enveloper("north", "cam-1", None)
+LINE = LineOptions(name="main", points=((0.0, 0.5), (1.0, 0.5)))
 
 
 class Boot:
@@ -36,6 +40,11 @@ class Boot:
         self.keeper = Timekeeper(clock, "this boot", self.recorder.synchronised, self.told.append)
         publisher: object = None
         self.outlet = SpoolOutlet(ENVELOPER, self.recorder, publisher, clock)  # type: ignore[arg-type]
+
+    def sync(self, wall_ns: int) -> None:
+        """The clock is set to the truth."""
+        self.clock.step_wall((wall_ns - self.clock.now().wall_ns) / 1e9, NTP)
+        self.keeper.turn()
 
     def crossing(self, number: int, at: Tick | None = None) -> None:
         self.outlet.emit([Event("crossing", "s", at or self.clock.now(), {"n": number})], {})
@@ -109,6 +118,43 @@ def test_turn_tells_each_change_once(boot: Boot) -> None:
         {"state": "ntp", "before": "ntp", "by": "", "step_s": 3.0},
     ]
     assert {(event.type, event.stream) for event in boot.told} == {("clock", "node")}
+
+
+@pytest.mark.parametrize("state", [NTP, UNSYNCED])
+def test_window_that_a_reboot_left_open_is_told_by_its_own_boots_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: ClockState) -> None:
+    noon_ns = 1_800_000_000 * S
+    camera = CameraConfig(name="cam", source="unused.mp4", model="m", interval_s=3600.0, line=(LINE,))
+    became(monkeypatch, "the first boot")
+    first = Boot(tmp_path / "s.db", FakeClock(9000 * S, noon_ns, state))
+    analysis = Analysis(camera, ["car"], "m@1")
+    analysis.begin(first.clock.now())
+    first.clock.advance(70)
+    first.outlet.emit(analysis.advance(first.clock.now()), {"lane/cam": analysis.snapshot()})
+    first.recorder.close(5)
+
+    became(monkeypatch, "the second boot")
+    second = Boot(tmp_path / "s.db", FakeClock(20 * S, noon_ns + 75 * S, UNSYNCED))
+    try:
+        second.keeper.turn()
+        again = Analysis(camera, ["car"], "m@1", second.outlet.saved("lane", "cam"))
+        second.outlet.emit(again.begin(second.clock.now()), {"lane/cam": again.snapshot()})
+        second.clock.advance(10)
+        second.crossing(1)
+        second.sync(noon_ns + 2 * 86_400 * S)
+        assert second.recorder.flush(10)
+        *windows, crossing = sorted(second.bodies(3), key=lambda body: str(body["type"] == "crossing"))
+        told = [(body["clock"], body["start"], body["time"]) for body in windows]
+        assert told == [(state.value, rfc3339(noon_ns), rfc3339(noon_ns + 70 * S))] * 2
+        assert (crossing["clock"], crossing["time"]) == ("restamped", rfc3339(noon_ns + 2 * 86_400 * S))
+        assert "rebooted" not in second.outlet.saved("lane", "cam"), "a lane that is begun anew in this boot goes on with its window"
+    finally:
+        second.recorder.close(5)
+
+
+def became(monkeypatch: pytest.MonkeyPatch, boot: str) -> None:
+    """The machine runs under this boot id from now on."""
+    monkeypatch.setattr("edge_runtime.runtime.recorder.boot_id", lambda: boot)
+    monkeypatch.setattr("edge_runtime.deliver.spool.boot_id", lambda: boot)
 
 
 def test_boots_that_are_remembered_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,7 +170,22 @@ def test_budget_that_is_exceeded_raises_one_alarm_and_ends_it_well_below(monkeyp
     for _ in range(2):
         kernel.hour(0)
     assert [event.data["state"] for event in kernel.told] == ["raised", "ended"]
-    assert len(kernel.kept) == 31, "once an hour"
+    assert len(kernel.kept) == 31 + 2, "once an hour, and with each alarm"
+
+
+def test_budget_after_a_restart_knows_which_alarm_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Kernel(monkeypatch, 240 * MB)
+    before.budget.turn()
+    before.hour(30 * MB)
+    assert [event.data["state"] for event in before.told] == ["raised"]
+    after = Kernel(monkeypatch, 240 * MB)
+    after.budget.restore(before.kept[-1])
+    after.budget.turn()
+    assert after.told == [], "it is raised already"
+    assert after.budget.health()["over"]
+    for _ in range(24):
+        after.hour(0)
+    assert [event.data["state"] for event in after.told] == ["ended"]
 
 
 def test_budget_where_the_kernel_says_nothing_is_not_called_kept(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
