@@ -65,8 +65,10 @@ def load_state(db: sqlite3.Connection) -> tuple[dict[str, str], Books | None]:
 
 
 def save_state(db: sqlite3.Connection, state: Mapping[str, str]) -> None:
-    """Within the transaction of the rows that the state counts."""
-    db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", [(key, value, state_checksum(key, value)) for key, value in state.items()])
+    """Within the transaction of the rows that the state counts. An empty value forgets its key."""
+    kept = [(key, value, state_checksum(key, value)) for key, value in state.items() if value]
+    db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", kept)
+    db.executemany("DELETE FROM state WHERE key = ?", [(key,) for key, value in state.items() if not value])
 
 
 def save_books(db: sqlite3.Connection, books: Books) -> None:

@@ -40,7 +40,7 @@ class Batch:
     """What one commit does. `settled` rows were acknowledged; `refused` go to `dead`; `closed` losses have become entries of this batch."""
 
     entries: Sequence[Entry] = ()
-    state: Mapping[str, str] = field(default_factory=dict)  # key -> JSON text
+    state: Mapping[str, str] = field(default_factory=dict)  # key -> JSON text; an empty one forgets the key
     settled: Sequence[int] = ()
     refused: Sequence[tuple[int, str]] = ()
     lost: Sequence[Loss] = ()

@@ -91,6 +91,7 @@ class Node:
             run.start(self._outlet.saved("lane", name))
         for name, sensor in self.sensors.items():
             sensor.start(self._outlet.saved("sensor", name))
+        self._forget_leavers()
         self.tell_info()
 
     def apply(self, config: Config, plan: Plan) -> list[str]:
@@ -114,6 +115,7 @@ class Node:
         self.stations = stations
         self.config = config
         self.plan = plan
+        self._forget_leavers()
         self.tell_info()
         return touched
 
@@ -212,6 +214,9 @@ class Node:
     def _touched(self, camera: CameraConfig, stations: Mapping[str, Station]) -> bool:
         running = self.cameras.get(camera.name)
         return running is None or running.camera != camera or running.station is not stations[camera.model]
+
+    def _forget_leavers(self) -> None:
+        self._outlet.forget({*(f"lane/{name}" for name in self.cameras), *(f"sensor/{name}" for name in self.sensors)})
 
     def _declare_down(self) -> None:
         """Gaps and the first sign of life go into one transaction: a start that fails before it leaves the time to the next one."""

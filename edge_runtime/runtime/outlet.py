@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from edge_runtime.clock import Clock
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from edge_runtime.present.envelope import Enveloper
     from edge_runtime.runtime.publisher import Publisher
     from edge_runtime.runtime.recorder import Recorder
+
+
+LEAVERS = 64
+"""States of so many streams that are configured no more are kept: who leaves often comes back, and goes on."""
+_LEFT = "left"
 
 
 class Outlet(Protocol):
@@ -60,6 +65,14 @@ class SpoolOutlet:
             return state
         self._earlier[stream] = ClockState(state.get("clock", ClockState.UNSYNCED.value))
         return {**state, "rebooted": True}
+
+    def forget(self, configured: Collection[str]) -> None:
+        """Of the states of streams that are not among `configured` (<kind>/<stream>) the LEAVERS that left last stay."""
+        before: list[str] = self._recorder.saved(_LEFT) or []
+        gone = [key for key in self._recorder.keys if "/" in key and key not in configured]
+        left = [*(key for key in before if key in gone), *(key for key in gone if key not in before)]
+        if left != before:
+            self._recorder.record([], {**dict.fromkeys(left[:-LEAVERS]), _LEFT: left[-LEAVERS:]})
 
     def _signed(self, state: Json) -> Json:
         """With the boot, and how far its clock can be trusted about a window that is open."""

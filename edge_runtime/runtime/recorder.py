@@ -89,7 +89,13 @@ class Recorder:
         """The newest state that was recorded under `key`, by this process or an earlier one; None where there is none."""
         with self._changed:
             text = self._saved.get(key)
-        return None if text is None else json.loads(text)
+        return json.loads(text) if text else None
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """What `saved` knows."""
+        with self._changed:
+            return [key for key, text in self._saved.items() if text]
 
     def last_alive(self) -> Tick | None:
         """The last sign of life of the process before this one; `mono_ns` is -1 when that was before this boot."""
@@ -160,10 +166,10 @@ class Recorder:
     def record(self, envelopes: Sequence[Envelope], state: Mapping[str, Json]) -> None:
         """Store envelopes, and `state` (JSON by key) in the same transaction. Never blocks for the disk, never raises for it.
 
-        Both are encoded here: what the caller changes afterwards does not matter.
+        Both are encoded here: what the caller changes afterwards does not matter. A state of None forgets its key.
         """
         entries = [Entry.of(each) for each in envelopes]
-        texts = {key: json.dumps(value, separators=(",", ":"), default=_plain) for key, value in state.items()}
+        texts = {key: "" if value is None else json.dumps(value, separators=(",", ":"), default=_plain) for key, value in state.items()}
         item = Item(entries, texts)
         now = self.clock.now()
         with self._changed:

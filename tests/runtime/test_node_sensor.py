@@ -14,7 +14,9 @@ from edge_runtime.clock import SystemClock
 from edge_runtime.config.check import make_plan
 from edge_runtime.config.load import load
 from edge_runtime.config.schema import Config, SensorConfig
+from edge_runtime.deliver.steady import SteadySpool
 from edge_runtime.present.restamp import parse_rfc3339
+from edge_runtime.runtime import outlet
 from edge_runtime.runtime.node import Node
 from edge_runtime.runtime.notify import Notifier
 from edge_runtime.runtime.pulse import Pulses
@@ -90,6 +92,21 @@ def test_start_after_an_earlier_process_declares_a_gap_of_each_stream_and_of_the
     assert abs(parse_rfc3339(gaps[0]["data"]["from"]) - before.wall_ns) < 2_000_000
     assert all("rebooted" not in gap["data"] for gap in gaps)
     assert again.node.close(10.0)
+
+
+def test_states_of_sensors_that_left_are_kept_up_to_a_bound_and_the_oldest_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlet, "LEAVERS", 2)
+    watched = Watched(tmp_path)
+    for name in ("z", "y", "x", "w"):
+        other = replace(watched.config, sensor=(*watched.config.sensor, SensorConfig(name=name, source="sim:load?rate=100")))
+        watched.node.apply(other, make_plan(other))
+        wait_for(lambda name=name: watched.numbers(name), 20, "numbers")  # type: ignore[misc]
+        watched.node.apply(watched.config, make_plan(watched.config))
+    assert watched.node.close(10.0)
+    spool = SteadySpool(watched.config.spool)
+    spool.open(SystemClock().now())
+    assert {key for key in spool.state if "/" in key} == {"sensor/oracle", "sensor/x", "sensor/w"}
+    spool.close()
 
 
 def test_turn_sensor_that_failed_is_begun_anew_and_its_numbers_go_on(watched: Watched) -> None:
