@@ -160,8 +160,8 @@ SCENE = Scene(
     ),
     lines=(
         CountLine("main-road", ((0.497, 0.696), (0.642, 0.366)), "eastbound", "westbound"),
-        CountLine("side-road", ((0.3, 0.28), (0.467, 0.312)), "southbound", "northbound"),
-        CountLine("zebra", ((0.329, 0.621), (0.468, 0.672)), "southbound", "northbound"),
+        CountLine("side-road", ((0.3, 0.28), (0.487, 0.316)), "southbound", "northbound"),
+        CountLine("zebra", ((0.358, 0.581), (0.496, 0.629)), "southbound", "northbound"),
         CountLine("pavement", ((0.526, 0.95), (0.584, 0.759)), "eastbound", "westbound"),
     ),
     zones=(
