@@ -58,16 +58,16 @@ def render_scenes(plan: Simulation, folder: Path, progress: Callable[[int, int],
 
 def _rendered(plan: Simulation, folder: Path, missing: range) -> Iterator[list[Labelled]]:
     """The pictures of each world, in order. Whatever ends it early ends all processes."""
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=_end_with_the_terminal) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=_leave_ctrl_c_alone) as pool:
         try:
             yield from pool.map(partial(_world, plan, folder), missing)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # else whoever waits for an error would wait for every world that is left
 
 
-def _end_with_the_terminal() -> None:
-    """Ctrl-C reaches every process of a terminal: one that renders just ends, the one that waits for it says why."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _leave_ctrl_c_alone() -> None:
+    """Ctrl-C reaches every process of a terminal: one that renders ends its world, the one that waits for it hands out no other."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _require_same_plan(plan: Simulation, folder: Path, done: list[Labelled]) -> None:
