@@ -116,6 +116,7 @@ class Trial:
         return "rows lost, each declared" if missing else "nothing lost"
 
 
+@pytest.mark.heavy
 def test_random_damage_loses_only_what_is_declared(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     ends: Counter[str] = Counter()
     totals: Counter[str] = Counter()
