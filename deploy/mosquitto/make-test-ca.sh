@@ -22,7 +22,8 @@ while [ $# -gt 0 ]; do
     case $1 in
         --days) [[ $2 =~ ^-?[0-9]+$ ]] || usage; days=$2 ;;
         --host) [[ $2 =~ ^[A-Za-z0-9.:-]+$ ]] || usage; hosts+=("$2") ;;
-        --client) [[ $2 =~ ^[A-Za-z0-9._-]+$ ]] || usage; clients+=("$2") ;;
+        --client) [[ $2 =~ ^[A-Za-z0-9._-]+$ && ! $2 =~ ^(ca|server)$ ]] || usage;   # those two names are taken
+                  clients+=("$2") ;;
         *) usage ;;
     esac
     shift 2
