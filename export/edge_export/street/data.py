@@ -48,7 +48,6 @@ class StreetImage:
 
     labelled: Labelled
     known: frozenset[int]
-    trusted: bool
 
 
 def read_streets(folder: Path) -> list[StreetImage]:
@@ -84,7 +83,7 @@ def _labelled(coco: dict[str, Any]) -> list[StreetImage]:
         labels = [IGNORED if mark.get("iscrowd") else LABELS.index(category[mark["category_id"]]) for mark in marks]
         known = frozenset(LABELS.index(name) for name in image["labelled_categories"])
         labelled = Labelled(image["file_name"], "tune" if image["file_name"] in tune else "train", boxes, np.array(labels, np.int8))
-        images.append(StreetImage(labelled, known, bool(image["class_labels_trusted"])))
+        images.append(StreetImage(labelled, known))
     return images
 
 
@@ -94,7 +93,7 @@ def _unlabelled(listing: Path) -> list[StreetImage]:
         names = [line.strip() for line in listing.read_text().splitlines() if line.strip()]
     except OSError as error:
         raise StreetDataError(f"{listing}: {error.strerror}: expected the files of unlabelled images, one a line") from error
-    return [StreetImage(Labelled(name, "train", *none), frozenset(), False) for name in names]
+    return [StreetImage(Labelled(name, "train", *none), frozenset()) for name in names]
 
 
 def _tuning(images: list[dict[str, Any]]) -> set[str]:

@@ -18,7 +18,7 @@ from edge_export.street.augment import Example, letterbox, vary
 from edge_export.street.data import IGNORED, Labelled, StreetDataError
 from edge_export.street.recipe import LABELS, STRIDES, Phase, Recipe
 
-MOST_OBJECTS = 80  # of one picture: the largest
+MOST_OBJECTS = 80  # of one picture: the largest; the others are neither demanded nor forbidden
 AHEAD = 4  # batches that wait
 
 
@@ -103,16 +103,21 @@ class Feed:
 
 
 def pack(examples: Sequence[Example]) -> Batch:
-    """Examples of one size as arrays; of each its largest objects."""
+    """Examples of one size as arrays; of each its largest objects, the others as ignored regions."""
     boxes = np.zeros((len(examples), MOST_OBJECTS, 4), np.float32)
     labels = np.full((len(examples), MOST_OBJECTS), len(LABELS), np.int32)
+    ignored = []
     for row, example in enumerate(examples):
         objects = np.flatnonzero(example.labels != IGNORED)
         sides = example.boxes[objects, 2:] - example.boxes[objects, :2]
-        chosen = objects[np.argsort(-sides[:, 0] * sides[:, 1], kind="stable")[:MOST_OBJECTS]]
+        objects = objects[np.argsort(-sides[:, 0] * sides[:, 1], kind="stable")]
+        chosen, too_many = objects[:MOST_OBJECTS], objects[MOST_OBJECTS:]
         boxes[row, : len(chosen)] = example.boxes[chosen]
         labels[row, : len(chosen)] = example.labels[chosen]
-    return Batch(np.stack([example.picture for example in examples]), boxes, labels, np.stack([ignored_anchors(example) for example in examples]))
+        kinds = example.labels.copy()
+        kinds[too_many] = IGNORED  # as street they would be learned to be nothing
+        ignored.append(ignored_anchors(Example(example.picture, example.boxes, kinds)))
+    return Batch(np.stack([example.picture for example in examples]), boxes, labels, np.stack(ignored))
 
 
 def ignored_anchors(example: Example) -> NDArray[np.bool_]:

@@ -76,5 +76,4 @@ def _image(number: int, name: str, site: str) -> dict[str, Any]:
         "session": "",
         "source": name,
         "labelled_categories": ["car", "bus", "truck"],
-        "class_labels_trusted": True,
     }

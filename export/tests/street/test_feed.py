@@ -55,15 +55,25 @@ def test_feed_of_a_mixed_phase_draws_from_both_pools() -> None:
     assert 0.25 < empty < 0.75
 
 
-def test_pack_keeps_the_largest_objects_and_pads() -> None:
+def test_pack_keeps_the_largest_objects_ignores_the_others_and_pads() -> None:
     count = MOST_OBJECTS + 5
-    sides = np.arange(1, count + 1, dtype=np.float32)
+    sides = np.arange(1, count + 1, dtype=np.float32)[::-1] + 8  # each covers the first anchors' centres at least
     boxes = np.stack([np.zeros(count), np.zeros(count), sides, sides], axis=1).astype(np.float32)
+    boxes[-5:] += np.array([72, 40, 72, 40], np.float32)  # the smallest lie where none of the others does
     crowded = Example(np.zeros((64, 96, 3), np.uint8), boxes, np.full(count, 2, np.int8))
     alone = Example(crowded.picture, boxes[:2], np.array([0, IGNORED], np.int8))
     batch = pack([crowded, alone])
-    assert batch.boxes[0, :, 2].min() == 6
+    assert batch.boxes[0, :, 2].min() == 14 and (batch.labels[0] == 2).all()
+    left_out = Example(crowded.picture, boxes[-5:], np.full(5, IGNORED, np.int8))
+    np.testing.assert_array_equal(batch.ignored[0], ignored_anchors(left_out))
+    assert batch.ignored[0].any()
     assert list(batch.labels[1, :2]) == [0, len(LABELS)]
+
+
+def test_pack_of_as_many_objects_as_it_keeps_ignores_none() -> None:
+    boxes = np.tile(np.array([[0, 0, 40, 40]], np.float32), (MOST_OBJECTS, 1))
+    full = Example(np.zeros((64, 96, 3), np.uint8), boxes, np.full(MOST_OBJECTS, 2, np.int8))
+    assert not pack([full]).ignored.any()
 
 
 def test_ignored_anchors_are_those_with_their_centre_inside() -> None:

@@ -26,7 +26,7 @@ def seen(*found: tuple[list[float], float, int]) -> Seen:
 
 def person_made(boxes: list[list[float]], labels: list[int], known: set[int]) -> StreetImage:
     at = np.array(boxes, np.float32).reshape(-1, 4)
-    return StreetImage(Labelled("a.jpg", "train", at, np.array(labels, np.int8)), frozenset(known), True)
+    return StreetImage(Labelled("a.jpg", "train", at, np.array(labels, np.int8)), frozenset(known))
 
 
 def test_agree_of_two_teachers_averages_boxes_by_score() -> None:
