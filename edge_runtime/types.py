@@ -266,12 +266,16 @@ class SpooledRow:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The broker's word on one row. `why` is empty when accepted. `final`: it would be the same at every further try."""
+    """What became of one row. `why` is empty when accepted. `final`: it would be the same at every further try.
+
+    `answered`: it is the broker's own word. False: the row was never sent, so it says nothing about whether the broker works.
+    """
 
     seq: int
     accepted: bool
     why: str = ""
     final: bool = False
+    answered: bool = True
 
 
 Polygon = Sequence[tuple[float, float]]  # corners as fractions (0–1) of the upright picture's width and height

@@ -128,7 +128,8 @@ class MqttSink:
         if self._cloudevents:
             message = message._replace(content_type=CONTENT_TYPE, user=attributes(row.topic, row.body))
         if self._too_large(message):
-            self._settled.append(Settlement(row.seq, False, f"larger than the broker's limit of {self._packet_maximum} bytes", final=True))
+            why = f"larger than the broker's limit of {self._packet_maximum} bytes"
+            self._settled.append(Settlement(row.seq, False, why, final=True, answered=False))
             return True
         return self._publish(message, row.seq)
 

@@ -226,10 +226,8 @@ class Publisher:
         row = self._in_flight.pop(settlement.seq, None)
         if row is None:
             return False
-        self._answered = True
-        for guilty in sorted(self._poison.taken(settlement.seq)):
-            _log.error("message %d ends the connection whenever it is sent: it goes to the spool's dead table, and a gap says so", guilty)
-            self._bury(guilty, "the broker ends the connection whenever it is sent")
+        if settlement.answered:
+            self._hear_answer(settlement.seq)
         if settlement.accepted:
             self._refusals.taken(row.topic)
             self._refused.pop(row.topic, None)
@@ -244,6 +242,12 @@ class Publisher:
         else:
             self._bury(row.seq, settlement.why)
         return False
+
+    def _hear_answer(self, seq: int) -> None:
+        self._answered = True
+        for guilty in sorted(self._poison.taken(seq)):
+            _log.error("message %d ends the connection whenever it is sent: it goes to the spool's dead table, and a gap says so", guilty)
+            self._bury(guilty, "the broker ends the connection whenever it is sent")
 
     def _bury(self, seq: int, why: str) -> None:
         self._counts["buried"] += 1

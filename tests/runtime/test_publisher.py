@@ -219,6 +219,24 @@ def test_broker_that_drops_every_row_loses_none(tmp_path: Path, monkeypatch: pyt
         assert int(str(made.stat("buried"))) <= suspects.MAX_LEFT_OUT
 
 
+def test_row_too_large_to_be_sent_is_no_answer_that_proves_others_guilty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge_runtime.deliver import mqtt
+
+    monkeypatch.setattr(mqtt, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(mqtt, "LONGEST_WAIT_S", 0.01)
+    answer: Callable[[Publish], int] = lambda publish: DROP if "/obs/" in publish.topic else ACK  # noqa: E731
+    limit = b"\x27" + (2000).to_bytes(4, "big")
+    with ScriptedBroker(answer, properties=limit) as broker, node(tmp_path / "s.db", broker.url) as made:
+        made.record(0, 12)
+        until(lambda: any(publish.topic.endswith("/crossing") and count_of(publish) == 1 for publish in list(broker.publishes)), 30, "0 is left out")
+        large = Event("crossing", "other", CLOCK.now(), {"n": 100, "more": "x" * 2000})
+        made.recorder.record([ENVELOPER.wrap(large, ClockState.NTP)], {})
+        until(lambda: made.stat("rejected") == 1, 10)
+        connects = broker.connects
+        until(lambda: broker.connects > connects + 1, 10)
+        assert made.stat("buried") == 1, "that one, and no other: this broker has taken none"
+
+
 def test_close_while_the_broker_is_away_is_bounded(tmp_path: Path) -> None:
     with node(tmp_path / "s.db", f"mqtt://127.0.0.1:{free_port()}") as made:
         made.record(0, 5)
