@@ -3,21 +3,21 @@
 refused (PUBACK ≥ 0x80)   topic held ─► again after 1, 4, 16 s ─► buried; further rows of that topic get one try each
                           until one is taken
 
-connection dropped        3 times with rows in flight and none taken ─► one row at a time
-instead of an answer      8 times again with the same row alone      ─► that row is left out, the next one is tried
+connection dropped        a broker answers in the order of sending, so the row behind which the answers end is the suspect
+instead of an answer      3 times the same row    ─► it is sent alone
+                          8 times again           ─► it is left out, and rows go one by one
                              next one taken      ─► the row was at fault: buried
                              next one not either ─► the broker is at fault: all is offered again
 
-The same where other topics flow meanwhile: a broker answers in the order of sending, so the row behind which the answers end is the suspect. When
-one row is that 3 times running, rows go one by one; 8 times more, and it is left out, and buried as soon as the next one is taken.
-
-Eleven times running, with the waits between them growing where nothing is taken: a line that drops by itself does not do that to one row. A cut at
-the wrong moment again and again looks the same for a while, and burying what was sound would be a loss.
+Rows go one by one as well when 3 connections running took nothing. Counted is each row by itself, until it is answered: two such rows in different
+topics take turns at being the first. Eleven times, with the waits between them growing where nothing is taken: a line that drops by itself does
+not do that to one row. A cut at the wrong moment again and again looks the same for a while, and burying what was sound would be a loss.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from edge_runtime.types import SpooledRow
@@ -28,6 +28,7 @@ RETRY_AFTER_S = (1.0, 4.0, 16.0)
 STRIKES = 3
 LONE_STRIKES = 8
 MAX_LEFT_OUT = 8
+SUSPECTS = 64
 
 
 @dataclass(slots=True)
@@ -101,45 +102,39 @@ class Poison:
 
     def __init__(self) -> None:
         self.left_out: set[int] = set()  # rows not to be offered; at most MAX_LEFT_OUT
-        self._strikes = 0
-        self._suspect: int | None = None
-        self._alone = 0
-        self._front: int | None = None  # the first row that was not answered when the last connection ended
-        self._fronts = 0  # how often that was the same row
+        self._strikes = 0  # connections running that took nothing
+        self._ends: dict[int, int] = {}  # row -> how many connections ended behind it; at most SUSPECTS
 
     @property
     def cautious(self) -> bool:
         """One row at a time."""
-        return self._strikes >= STRIKES or self._fronts >= STRIKES or bool(self.left_out)
+        return self._strikes >= STRIKES or bool(self.left_out)
 
-    def taken(self, seq: int | None = None) -> set[int]:
-        """A row (`seq`) was answered, so the broker works. The rows to bury, if that proves others' guilt."""
+    def admits(self, seq: int, in_flight: Collection[int]) -> bool:
+        """Whether the row `seq` may be sent beside those that are not answered yet."""
+        if not in_flight:
+            return True
+        return not self.cautious and not any(self._ends.get(each, 0) >= STRIKES for each in (seq, *in_flight))
+
+    def taken(self, seq: int) -> set[int]:
+        """A row was answered, so the broker works. The rows to bury, if that proves others' guilt."""
         guilty, self.left_out = self.left_out, set()
-        if self._front in (*guilty, seq):
-            self._front, self._fronts = None, 0
-        self._strikes = self._alone = 0
-        self._suspect = None
+        self._ends.pop(seq, None)
+        self._strikes = 0
         return guilty
 
     def lost(self, in_flight: list[int], answered: bool) -> None:
         """A connection ended with these rows unanswered, in the order of sending; `answered`: it had taken at least one row before."""
         if not in_flight:
             return
-        self._fronts = self._fronts + 1 if in_flight[0] == self._front else 1
-        self._front = in_flight[0]
-        if answered:
-            if self._fronts >= STRIKES + LONE_STRIKES:
-                self.left_out = {self._front}
-            return
-        self._strikes += 1
-        if not self.cautious or len(in_flight) != 1:
-            return
-        self._alone = self._alone + 1 if self._suspect == in_flight[0] else 1
-        self._suspect = in_flight[0]
-        if self._alone < LONE_STRIKES:
-            return
-        self._alone = 0
-        if len(self.left_out) < MAX_LEFT_OUT:
-            self.left_out.add(self._suspect)
+        self._strikes += not answered
+        front = in_flight[0]
+        ends = self._ends.pop(front, 0) + 1
+        if ends < STRIKES + LONE_STRIKES:
+            self._ends[front] = ends
+            while len(self._ends) > SUSPECTS:
+                del self._ends[next(iter(self._ends))]
+        elif len(self.left_out) < MAX_LEFT_OUT:
+            self.left_out.add(front)
         else:
             self.left_out.clear()  # so many at once: it is the broker

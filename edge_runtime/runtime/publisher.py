@@ -267,7 +267,7 @@ class Publisher:
             if self._refusals.holds(row.topic):  # taken before its topic was held
                 self._refusals.refused(row, "", 0.0)
                 continue
-            if not self._sink.offer(row):
+            if not self._poison.admits(row.seq, self._in_flight) or not self._sink.offer(row):
                 self._again.appendleft(row)
                 return
             self._in_flight[row.seq] = row
