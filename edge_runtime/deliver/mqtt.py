@@ -28,12 +28,12 @@ from edge_runtime.deliver.line import Line, Login, dial
 from edge_runtime.deliver.link import LinkState, Message, Request
 from edge_runtime.deliver.news import Ack, Ended, Greeting, Incoming, News, Subscribed
 from edge_runtime.deliver.setaside import SetAside, packet_bytes
-from edge_runtime.deliver.untimely import judged, left, time_has_come
+from edge_runtime.deliver.untimely import Reading, judged, left, time_has_come
 from edge_runtime.deliver.waker import Waker
 from edge_runtime.errors import ConfigError, Problem
 from edge_runtime.options import Secret, option
 from edge_runtime.present.formats.cloudevents import CONTENT_TYPE, attributes
-from edge_runtime.types import Settlement, SpooledRow
+from edge_runtime.types import ClockState, Settlement, SpooledRow
 
 if TYPE_CHECKING:
     import threading
@@ -93,6 +93,7 @@ class MqttSink:
         self._state = LinkState("connecting")
         self._line: Line | None = None
         self._dialling: threading.Thread | None = None
+        self._began = Reading(ClockState.UNSYNCED, 0)  # when dialling began
         self._dialled: SimpleQueue[tuple[Line | None, Trouble | None]] = SimpleQueue()
         self._closed = False
         self._window = WINDOW
@@ -218,6 +219,7 @@ class MqttSink:
         elif self._line is None and (now_s >= self._next_dial_s or time_has_come(self._state, self._clock)):
             self._state = self._state._replace(name="connecting")
             self._since_s = now_s
+            self._began = Reading.of(self._clock)
             self._dialling = dial(self._address, self._login, self._on_dialled)
         if self._line is not None and now_s >= self._due_s():
             silent = self._state.name == "connected"
@@ -246,7 +248,7 @@ class MqttSink:
         self._answers = False
         self._line = line
         if trouble is not None:
-            why = judged(trouble, self._clock)
+            why = judged(trouble, self._began)
             self._lose(why.text, now_s, why.cause)
 
     def _learn(self, news: News, now_s: float) -> None:

@@ -17,7 +17,7 @@ from edge_runtime.deliver.address import Address, Trouble, diagnose, diagnose_lo
 from edge_runtime.deliver.line import GARBLED
 from edge_runtime.deliver.mqtt import MqttOptions
 from edge_runtime.deliver.news import greeting
-from edge_runtime.deliver.untimely import judged
+from edge_runtime.deliver.untimely import Reading, judged
 from edge_runtime.errors import EdgeError
 
 if TYPE_CHECKING:
@@ -43,11 +43,12 @@ def probe(options: MqttOptions, client_id: str, topic: str, limit_s: float) -> f
         address = parse_address(options.url)
     except ValueError as error:
         raise ProbeFailed("unreachable", f"[mqtt] url: {error}") from None
+    began = Reading.of(SystemClock())
     echo = _Echo(options, client_id, topic)
     try:
         return echo.run(address, time.monotonic() + limit_s)
     except GARBLED as error:
-        raise ProbeFailed(*judged(diagnose(error, address), SystemClock())) from None
+        raise ProbeFailed(*judged(diagnose(error, address), began)) from None
     finally:
         echo.close()
 
