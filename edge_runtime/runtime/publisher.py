@@ -61,6 +61,7 @@ class Publisher:
         self._answered = False  # by this connection
         self._refusals = Refusals()
         self._refused: dict[str, str] = {}  # topic -> why the broker does not take it; at most MAX_REFUSED
+        self._last_refused = ""  # the topic of its last answer, if that was a refusal
         self._poison = Poison()
         self._counts = {"sent": 0, "acked": 0, "rejected": 0, "buried": 0, "now_sent": 0, "now_dropped": 0}
         self._end_s: float | None = None
@@ -208,6 +209,8 @@ class Publisher:
         self._in_flight.clear()
         self._again.clear()
         self._refusals.forget()
+        # The next broker may have another ACL. What waits to be tried again stays, and so does what this one ended the connection with.
+        self._refused = {topic: why for topic, why in self._refused.items() if topic == self._last_refused or self._refusals.holds(topic)}
         self.desk.forget()
         self._recorder.rewind()
         for topic in self._refusals.topics:
@@ -228,6 +231,7 @@ class Publisher:
             return False
         if settlement.answered:
             self._hear_answer(settlement.seq)
+        self._last_refused = "" if settlement.accepted else row.topic
         if settlement.accepted:
             self._refusals.taken(row.topic)
             self._refused.pop(row.topic, None)

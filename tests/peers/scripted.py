@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-ACK, HOLD, DROP = 0, -1, -2  # a positive answer is the PUBACK's reason code
+ACK, HOLD, DROP, OUT = 0, -1, -2, -3  # a positive answer is the PUBACK's reason code
 
 
 class Publish(NamedTuple):
@@ -22,7 +22,8 @@ class Publish(NamedTuple):
 
 
 class ScriptedBroker:
-    """`answer` says what happens to each publish: a PUBACK reason code, HOLD (answered by `release`), or DROP (the connection ends)."""
+    """`answer` says what happens to each publish: a PUBACK reason code, HOLD (answered by `release`), DROP (the connection
+    ends), or OUT (refused, and the connection ends with that)."""
 
     def __init__(self, answer: Callable[[Publish], int] | None = None, *, properties: bytes = b"", connack: int = 0, garbage: bytes = b"") -> None:
         self.answer = answer or (lambda publish: ACK)
@@ -125,8 +126,8 @@ class ScriptedBroker:
         if answer == HOLD:
             self._held.append(mid)
         else:
-            self._puback(mid, answer)
-        return True
+            self._puback(mid, 0x87 if answer == OUT else answer)
+        return answer != OUT
 
     def _puback(self, mid: int, reason: int) -> None:
         self.unanswered -= 1

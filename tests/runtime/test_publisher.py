@@ -26,7 +26,7 @@ from edge_runtime.runtime.pulse import Pulses
 from edge_runtime.runtime.recorder import Recorder
 from edge_runtime.types import ClockState, Event
 from tests.peers.broker import Broker, free_port, until
-from tests.peers.scripted import ACK, DROP, HOLD, Publish, ScriptedBroker
+from tests.peers.scripted import ACK, DROP, HOLD, OUT, Publish, ScriptedBroker
 
 CLOCK = SystemClock()
 ENVELOPER = Enveloper("north", "cam-1", None)
@@ -172,6 +172,28 @@ def test_refused_for_a_while_is_delivered_in_order_afterwards(tmp_path: Path, mo
         made.settled()
         assert accepted == list(range(50))
         assert made.stat("buried") == 0
+
+
+def test_refused_topic_is_forgotten_with_the_connection_that_refused_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suspects, "RETRY_AFTER_S", ())
+    with ScriptedBroker(lambda publish: 0x87 if publish.topic.endswith("/anomaly") else ACK) as broker, node(tmp_path / "s.db", broker.url) as made:
+        made.record(0, 1, "anomaly")
+        until(lambda: made.stat("buried") == 1, 10)
+        assert list(made.stat("refused")) == ["edge/v1/north/cam-1/obs/s/anomaly"]  # type: ignore[call-overload]
+        assert made.stat("cause") == "refused"
+        until(lambda: made.stat("acked") == 1, 10, "the gap that tells of it")
+        broker.cut()
+        until(lambda: made.stat("reconnects") == 1, 10)
+        assert made.stat("refused") == {}
+        assert made.stat("cause") is None
+
+
+def test_refused_topic_is_named_as_long_as_the_refusal_is_what_ends_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suspects, "RETRY_AFTER_S", ())
+    with ScriptedBroker(lambda publish: OUT if publish.topic.endswith("/anomaly") else ACK) as broker, node(tmp_path / "s.db", broker.url) as made:
+        made.record(0, 1, "anomaly")
+        until(lambda: made.stat("reconnects") == 1, 10)
+        assert made.stat("cause") == "refused"
 
 
 def test_poison_row_is_found_buried_and_told_and_no_other_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
