@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from edge_runtime.decode import DECODERS, family_of
 from edge_runtime.errors import BundleError
 from edge_runtime.infer.anatomy import Anatomy, describe, image_of
-from edge_runtime.infer.bundle import CARD, LABELS, MANIFEST, MODEL, largest_difference, load_bundle, write_golden
+from edge_runtime.infer.bundle import CARD, LABELS, MANIFEST, MODEL, largest_difference, load_bundle, put_in_place, write_golden
 from edge_runtime.infer.card import model_card
 from edge_runtime.infer.manifestfile import VERSION_PATTERN, read_labels, write_manifest
 from edge_runtime.infer.modelfile import read_model
@@ -55,7 +55,8 @@ class Choices:
 def adopt(model: Path, out: Path, choices: Choices | None = None) -> Path:
     """Make a bundle in the folder `out`, which must not exist unless `force`; the folder appears whole or not at all. Returns it.
 
-    Raises BundleError when the file is unsafe, of no known family, or lacks what only a person can say (and then says how to).
+    Raises BundleError when the file is unsafe, of no known family, or lacks what only a person can say (and then says how to); CannotStart when the
+    folder cannot be put there.
     """
     choices = choices or Choices()
     _require_sound(choices)
@@ -88,9 +89,7 @@ def adopt(model: Path, out: Path, choices: Choices | None = None) -> Path:
         folder = Path(scratch) / out.name
         _write(folder, data, manifest, anatomy, (tensor, outputs))
         _prove(folder, tensor, outputs)
-        if out.exists():
-            out.rename(Path(scratch) / "replaced")
-        folder.rename(out)
+        put_in_place(folder, out)
     return out
 
 

@@ -9,6 +9,7 @@ Loading a bundle is light: no ONNX library is imported; what stands in model.onn
 from __future__ import annotations
 
 import os
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -105,6 +106,33 @@ def load_bundle(folder: Path) -> Bundle:
     if manifest.golden is not None and not (folder / manifest.golden.file).is_file():
         raise BundleError(f"{folder / manifest.golden.file}: missing, though {MANIFEST} names it under [golden]")
     return Bundle(folder, manifest, model_path)
+
+
+def put_in_place(folder: Path, out: Path) -> None:
+    """Rename a finished bundle to `out`. What was there comes to lie beside the finished one, in a folder that the caller throws away.
+
+    Raises CannotStart when that fails: then `out` is what it was, or, where something else took its place meanwhile, what it was is kept beside it.
+    """
+    before = folder.with_name(f"{out.name}.before")
+    try:
+        if out.exists():
+            out.rename(before)
+        folder.rename(out)
+    except OSError as error:
+        kept = _put_back(before, out)
+        raise CannotStart(f"{out}: the finished bundle cannot be put there: {error.strerror}{kept}") from None
+
+
+def _put_back(before: Path, out: Path) -> str:
+    """What the error adds where that cannot be done."""
+    if not before.exists():
+        return ""
+    try:
+        before.rename(out)
+    except OSError:
+        aside = before.rename(tempfile.mkdtemp(dir=out.parent, prefix=f"{before.name}-"))
+        return f"; what was there is kept as {aside}"
+    return ""
 
 
 def verify_golden(bundle: Bundle, engine: Engine) -> float:

@@ -25,7 +25,7 @@ from edge_export.errors import ExportError, ParityError
 from edge_export.framework import Network
 from edge_export.parity import Report, Subject
 from edge_export.plain import content_size, place
-from edge_runtime.infer.bundle import LABELS, MANIFEST, MODEL, largest_difference, load_bundle, write_golden
+from edge_runtime.infer.bundle import LABELS, MANIFEST, MODEL, largest_difference, load_bundle, put_in_place, write_golden
 from edge_runtime.infer.manifestfile import write_manifest
 from edge_runtime.infer.session import open_session
 from edge_runtime.types import Size
@@ -59,7 +59,10 @@ def require_room(out: Path, *, force: bool) -> None:
 
 
 def write_bundle(subject: Subject, report: Report, about_file: Path, licence: Path, out: Path) -> Path:
-    """Write the bundle into `out`. Raises ParityError for a report with problems, ExportError when the files written do not compute the same."""
+    """Write the bundle into `out`.
+
+    Raises ParityError for a report with problems, ExportError when the files written do not compute the same, CannotStart when they cannot be put there.
+    """
     require_parity(report)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".bundling-") as scratch:
@@ -81,9 +84,7 @@ def write_bundle(subject: Subject, report: Report, about_file: Path, licence: Pa
         write_golden(folder / subject.manifest.golden.file, INPUT, tensor, [answer])
         _require_same(folder, tensor, answer)
         write_card(folder)
-        if out.exists():
-            out.rename(Path(scratch) / "replaced")
-        folder.rename(out)
+        put_in_place(folder, out)
     return out
 
 
