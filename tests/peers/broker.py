@@ -31,14 +31,20 @@ class Heard(NamedTuple):
 
 
 class Broker:
-    """mosquitto. `config` is added to its configuration; `persistent` keeps retained messages and sessions over restarts."""
+    """mosquitto. `config` is added to its configuration; `persistent` keeps retained messages and sessions over restarts.
 
-    def __init__(self, folder: Path, config: str = "", *, persistent: bool = False, scheme: str = "mqtt", anonymous: bool = True) -> None:
+    `talkative`: its log tells of every packet.
+    """
+
+    def __init__(
+        self, folder: Path, config: str = "", *, persistent: bool = False, scheme: str = "mqtt", anonymous: bool = True, talkative: bool = True
+    ) -> None:
         if MOSQUITTO is None:
             pytest.skip("mosquitto is not installed: apt-get install mosquitto")
         self.folder = folder
         self.port = free_port()
         self._scheme = scheme
+        self._talkative = talkative
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)
         self._file = folder / "mosquitto.conf"
@@ -74,7 +80,8 @@ class Broker:
     def start(self) -> Broker:
         assert MOSQUITTO is not None
         with (self.folder / "mosquitto.log").open("ab") as log:
-            self._process = subprocess.Popen([MOSQUITTO, "-v", "-c", str(self._file)], stdout=log, stderr=log, cwd=self.folder)
+            talk = ["-v"] if self._talkative else []
+            self._process = subprocess.Popen([MOSQUITTO, *talk, "-c", str(self._file)], stdout=log, stderr=log, cwd=self.folder)
         until(lambda: listens(self.port) or self._ended(), START_S, f"mosquitto did not start:\n{self.log[-2000:]}")
         assert not self._ended(), f"mosquitto ended at once:\n{self.log[-2000:]}"
         return self

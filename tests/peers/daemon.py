@@ -41,6 +41,11 @@ class DaemonProcess:
 
     def start(self) -> None:
         """Start and wait for the readiness line."""
+        self.launch()
+        self.await_ready()
+
+    def launch(self) -> None:
+        """Start, and wait for nothing."""
         self.ready_line = ""
         command = [sys.executable, "-W", "error", "-m", "edge_runtime", "--config", str(self.config), *self._more]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self._env)
@@ -49,6 +54,10 @@ class DaemonProcess:
             listener = threading.Thread(target=self._listen, args=(stream,), daemon=True)
             listener.start()
             self._listeners.append(listener)
+
+    def await_ready(self) -> None:
+        """Until the readiness line came. Fails when the daemon ended before it."""
+        assert self._process is not None
         end = time.monotonic() + READY_LIMIT_S
         while not self.ready_line:
             if self._process.poll() is not None or time.monotonic() > end:
@@ -101,6 +110,7 @@ class DaemonProcess:
         self._process.wait(10)
         for listener in self._listeners:
             listener.join(10)
+        self._listeners.clear()
         left = psutil.wait_procs(children, timeout=10)[1]
         for child in left:
             child.kill()

@@ -27,6 +27,11 @@ class Proxy:
         self._closed = False
         threading.Thread(target=self._accept, daemon=True).start()
 
+    @property
+    def live(self) -> bool:
+        """Whether a connection is open."""
+        return bool(self._open)
+
     def cut(self) -> None:
         """Close what is open, hard (RST)."""
         with self._lock:

@@ -1,0 +1,228 @@
+"""What a subscriber may hold a node to, counted: nothing lost in silence, order, and no more duplicates than a fault may cost.
+
+    numbers     1 2 3 4 ─kill─ 5 6 7 … 412       `sim:load` goes on behind the last number that was committed
+    ids         each number under one, each id for one message
+    a hole      is told by gaps with as many `messages`, or it is a loss in silence
+    a kill      takes what was produced since the last commit: time between the newest number and the kill; a gap `down` covers it
+
+Who feeds it decides what the truth is: it sees arrivals and faults only, and touches nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+from edge_runtime.deliver.mqtt import WINDOW
+from edge_runtime.present.restamp import parse_rfc3339
+from edge_runtime.runtime.intake import SETTLE_S
+from edge_runtime.sources.sim.load import LATEST_S
+
+_NS = 1_000_000_000
+TRANSACTION_S = 1.0  # the most that one commit, and being held up by other processes, may take beside `commit_ms`
+IN_TRANSIT_S = 0.5  # from the broker's PUBACK to the subscriber's record of the message
+LINGERS_S = 60.0  # a fault's duplicates come within that
+
+
+class Arrival(NamedTuple):
+    """One message as the subscriber got it, at `at_ns` of the wall clock. `redelivered`: by the broker, which had sent it before (DUP)."""
+
+    at_ns: int
+    topic: str
+    identity: str
+    seq: int
+    stream: str
+    time_ns: int
+    number: int | None = None
+    gap: Mapping[str, object] | None = None
+    redelivered: bool = False
+
+    @staticmethod
+    def of(at_ns: int, topic: str, payload: bytes, redelivered: bool = False) -> Arrival:
+        """From an envelope."""
+        body = json.loads(payload)
+        data = body["data"]
+        number, gap = data.get("n"), data if body["type"] == "gap" else None
+        return Arrival(at_ns, topic, body["id"], body["seq"], body["stream"], parse_rfc3339(body["time"]), number, gap, redelivered)
+
+
+class Fault(NamedTuple):
+    """What was done at `at_ns` of the wall clock. `ready_ns`: since when the process that was killed produced; 0: it had not begun."""
+
+    kind: Literal["kill", "restart", "cut"]
+    at_ns: int
+    ready_ns: int = 0
+
+
+class Promise(NamedTuple):
+    """What is held against the arrivals: numbers 1 … `last` of `stream`, `rate` a second, and the longest that a commit may wait."""
+
+    last: int
+    rate: float
+    commit_s: float = 0.2
+    stream: str = "oracle"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Figures, and in `complaints` what was promised and did not hold."""
+
+    delivered: int
+    told: int  # numbers that are missing and that gaps tell of
+    silent: int
+    disorder: int
+    windows_s: Sequence[float]  # of each kill: from the newest number that survived to the kill
+    duplicates: int
+    redelivered: int  # by the broker, on the subscriber's own line
+    spent: Mapping[Fault, tuple[int, int]]  # of each fault: duplicates, and how many there may be
+    complaints: Sequence[str] = field(default_factory=tuple)
+
+    def most(self, *kinds: str) -> tuple[int, int]:
+        """The most duplicates after one fault of these kinds, and how many there might have been after that one."""
+        return max((pair for fault, pair in self.spent.items() if fault.kind in kinds), default=(0, 0))
+
+
+def judge(arrivals: Sequence[Arrival], faults: Sequence[Fault], promise: Promise) -> Verdict:
+    """Hold `promise` against what arrived (in the order of arrival)."""
+    complaints: list[str] = []
+    first = _first_of_each(arrivals, complaints)
+    numbers = [each for each in first if each.stream == promise.stream and each.number is not None]
+    gaps = [each for each in first if each.gap is not None]
+    silent, told = _holes(numbers, gaps, promise, complaints)
+    disorder = _disorder(first, complaints)
+    times = sorted(each.time_ns for each in numbers)
+    windows_s = [_window_s(kill, times, gaps, promise, complaints) for kill in faults if kill.kind == "kill"]
+    allowed = _allowed(faults, [each.at_ns for each in arrivals], [each.at_ns for each in first])
+    spent, duplicates = _spent(arrivals, allowed, complaints)
+    redelivered = sum(each.redelivered for each in arrivals)
+    return Verdict(len(numbers), told, silent, disorder, windows_s, duplicates, redelivered, spent, complaints)
+
+
+def _first_of_each(arrivals: Sequence[Arrival], complaints: list[str]) -> list[Arrival]:
+    """Each id once; complains of an id for two messages and of a number under two ids."""
+    first: dict[str, Arrival] = {}
+    ids: dict[tuple[str, int], str] = {}
+    for each in arrivals:
+        known = first.setdefault(each.identity, each)
+        if (known.topic, known.seq, known.number) != (each.topic, each.seq, each.number):  # its time may have been put right since
+            complaints.append(f"{each.identity} is two messages: {known} and {each}")
+        if each.number is not None and ids.setdefault((each.stream, each.number), each.identity) != each.identity:
+            complaints.append(f"number {each.number} of {each.stream} came as {ids[each.stream, each.number]} and as {each.identity}")
+    return list(first.values())
+
+
+def _disorder(first: Sequence[Arrival], complaints: list[str]) -> int:
+    """How often a topic went back, duplicates left out."""
+    topics: dict[str, list[Arrival]] = defaultdict(list)
+    for each in first:
+        topics[each.topic].append(each)
+    back = [(before, after) for each in topics.values() for before, after in pairwise(each) if _goes_back(before, after)]
+    complaints += [f"{after.topic}: {after.identity} (n {after.number}) came behind {before.identity} (n {before.number})" for before, after in back]
+    return len(back)
+
+
+def _goes_back(before: Arrival, after: Arrival) -> bool:
+    return after.seq <= before.seq or (after.number is not None and before.number is not None and after.number <= before.number)
+
+
+def _holes(numbers: Sequence[Arrival], gaps: Sequence[Arrival], promise: Promise, complaints: list[str]) -> tuple[int, int]:
+    """Numbers that are missing: in silence, and told."""
+    times = {each.number: each.time_ns for each in numbers if each.number is not None}
+    left = [_Told(gap) for gap in gaps if gap.stream in (promise.stream, "node")]
+    silent = told = 0
+    for first, last in _runs(number for number in range(1, promise.last + 1) if number not in times):
+        since_ns, until_ns = times.get(first - 1, 0), times.get(last + 1, 1 << 63)
+        missing = last - first + 1
+        covered = sum(each.take(missing, since_ns, until_ns) for each in left)
+        covered = min(covered, missing)
+        told += covered
+        if covered < missing:
+            silent += missing - covered
+            complaints.append(f"numbers {first} … {last} did not come, and gaps tell of {covered} of them")
+    if extra := sorted(number for number in times if number > promise.last):
+        complaints.append(f"numbers that nobody produced: {extra[0]} … {extra[-1]}")
+    return silent, told
+
+
+class _Told:
+    """What of a gap's `messages` is not used up yet."""
+
+    def __init__(self, arrival: Arrival) -> None:
+        assert arrival.gap is not None
+        self._from_ns, self._to_ns = (parse_rfc3339(str(arrival.gap[name])) for name in ("from", "to"))
+        self._left = int(str(arrival.gap.get("messages", 0)))
+
+    def take(self, wanted: int, since_ns: int, until_ns: int) -> int:
+        """How many of `wanted` messages between these times it tells of."""
+        if self._to_ns < since_ns or self._from_ns > until_ns:
+            return 0
+        taken = min(wanted, self._left)
+        self._left -= taken
+        return taken
+
+
+def _runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """First and last of each unbroken run."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return runs
+
+
+def _window_s(kill: Fault, times: Sequence[int], gaps: Sequence[Arrival], promise: Promise, complaints: list[str]) -> float:
+    """How much production the kill took with it, and whether a gap `down` of the stream and of the node covers that."""
+    newest_ns = times[index - 1] if (index := bisect_right(times, kill.at_ns)) else 0
+    window_s = (kill.at_ns - max(newest_ns, kill.ready_ns)) / _NS if kill.ready_ns else 0.0
+    if window_s > promise.commit_s + TRANSACTION_S:
+        complaints.append(f"a kill took {window_s:.3f} s of what was produced, the commit window is {promise.commit_s} s")
+    for stream in (promise.stream, "node"):
+        downs = [gap.gap for gap in gaps if gap.stream == stream and gap.gap is not None and gap.gap["reason"] == "down"]
+        spans = [(parse_rfc3339(str(down["from"])), parse_rfc3339(str(down["to"]))) for down in downs]
+        over = [since_ns for since_ns, until_ns in spans if since_ns <= kill.at_ns <= until_ns]
+        if kill.ready_ns and not over:
+            complaints.append(f"no gap `down` of {stream} covers the kill at {kill.at_ns / _NS:.3f}")
+        elif over and stream == promise.stream and min(over) > newest_ns + LATEST_S * _NS:
+            complaints.append(f"the gap `down` begins {(min(over) - newest_ns) / _NS:.3f} s behind the newest number that survived")
+    return window_s
+
+
+def _spent(arrivals: Sequence[Arrival], allowed: Mapping[Fault, int], complaints: list[str]) -> tuple[dict[Fault, tuple[int, int]], int]:
+    """The node's duplicates, each charged to the newest fault before it that may cost one more; and how many there were."""
+    spent = dict.fromkeys(allowed, 0)
+    seen: set[str] = set()
+    duplicates = unexplained = 0
+    for each in arrivals:
+        if each.redelivered or each.identity not in seen:
+            seen.add(each.identity)
+            continue
+        duplicates += 1
+        open_faults = [fault for fault in allowed if fault.at_ns <= each.at_ns <= fault.at_ns + LINGERS_S * _NS and spent[fault] < allowed[fault]]
+        if open_faults:
+            spent[open_faults[-1]] += 1
+        else:
+            unexplained += 1
+    if unexplained:
+        complaints.append(f"{unexplained} duplicates more than the faults before them may cost")
+    return {fault: (spent[fault], allowed[fault]) for fault in allowed}, duplicates
+
+
+def _allowed(faults: Sequence[Fault], all_ns: Sequence[int], first_ns: Sequence[int]) -> dict[Fault, int]:
+    """By fault, in order of time: what was in flight; of a process that was killed also what was acknowledged and not committed, up to a second's.
+
+    `all_ns` is when messages arrived, `first_ns` when new ones did.
+    """
+    found = {}
+    for fault in sorted(faults, key=lambda fault: fault.at_ns):
+        found[fault] = WINDOW
+        if fault.kind == "kill":
+            found[fault] += bisect_left(all_ns, fault.at_ns) - bisect_left(all_ns, fault.at_ns - round(SETTLE_S * _NS))
+            found[fault] += bisect_right(first_ns, fault.at_ns + round(IN_TRANSIT_S * _NS)) - bisect_left(first_ns, fault.at_ns)
+    return found
