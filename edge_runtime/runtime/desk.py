@@ -7,6 +7,9 @@ below …/reply/, so that nobody makes this node speak elsewhere), else to …/r
 
 A command is acknowledged after its answer has been written. When the connection is lost before that, what came by it is forgotten here and the
 broker sends it once more: at least once, so every command must bear being done twice.
+
+WAITING is the bound of all that is not over: waiting, being done, or with an answer that the line has no room for. A broker keeps to its own bound
+only for QoS 1 on MQTT 5. What comes beyond is dropped and acknowledged; the log says so once, until all are through.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from edge_runtime.types import Json
 _log = logging.getLogger("edge_runtime.commands")
 
 WAITING = 32
+PAYLOAD_BYTES = 65_536  # on MQTT 5 the broker was told so
 REPLY_EXPIRY_S = 300
 IGNORED = ("echo",)  # `check --online` proves with it that publishing works
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -43,13 +47,15 @@ class Task(NamedTuple):
 
 
 class Desk:
-    """`take`, `forget`, `outgoing` and `sent` for the publisher's thread, `next` and `answer` for the one that does commands."""
+    """`take`, `forget`, `outgoing`, `sent` and `owes` for the publisher's thread, `next` and `answer` for the one that does commands."""
 
     def __init__(self, reply_prefix: str) -> None:
         self._prefix = reply_prefix
         self._lock = threading.Lock()
         self._waiting: deque[Task] = deque()  # at most WAITING
-        self._answers: deque[tuple[Message | None, Request]] = deque()  # at most WAITING and the one that is being done
+        self._doing = 0
+        self._answers: deque[tuple[Message | None, Request]] = deque()
+        self._full = False  # and the log knows
         self._called: Callable[[], None] = _nobody
         self._answered: Callable[[], None] = _nobody
         self.done = 0
@@ -65,20 +71,13 @@ class Desk:
         """Call `answered` (which must not block) when there is an answer to send."""
         self._answered = answered
 
-    def take(self, requests: Sequence[Request]) -> None:
-        """Commands that came."""
-        for request in requests:
-            with self._lock:
-                if request.name in IGNORED:
-                    self._answers.append((None, request))
-                elif len(self._waiting) < WAITING:
-                    self._waiting.append(self._read(request))
-                else:
-                    self.failed += 1
-                    _log.warning("cmd/%s: not done: %d commands wait already", request.name, WAITING)
-                    self._answers.append((None, request))
-        if requests:
+    def take(self, requests: Sequence[Request]) -> list[Request]:
+        """Commands that came; those of them that are not done, and can be acknowledged at once."""
+        with self._lock:
+            left = [request for request in requests if not self._accepts(request)]
+        if len(left) < len(requests):
             self._called()
+        return left
 
     def forget(self) -> None:
         """The connection was lost: what the broker will send again is dropped."""
@@ -91,6 +90,12 @@ class Desk:
         with self._lock:
             return self._answers[0] if self._answers else None
 
+    @property
+    def owes(self) -> bool:
+        """Whether a command was done whose answer is not on its way yet."""
+        with self._lock:
+            return bool(self._answers)
+
     def sent(self) -> None:
         """The answer that `outgoing` showed is on its way."""
         with self._lock:
@@ -101,7 +106,10 @@ class Desk:
     def next(self) -> Task | None:
         """What is to be done next."""
         with self._lock:
-            return self._waiting.popleft() if self._waiting else None
+            if not self._waiting:
+                return None
+            self._doing += 1
+            return self._waiting.popleft()
 
     def answer(self, task: Task, body: Mapping[str, Json], *, ok: bool) -> None:
         """`task` was done (`body` under "data"), or could not be (`body` is {"error": why})."""
@@ -109,12 +117,31 @@ class Desk:
         payload = json.dumps({key: value for key, value in said.items() if value is not None}, separators=(",", ":"), ensure_ascii=False).encode()
         reply = Message(task.reply_to, payload, 1, expiry_s=REPLY_EXPIRY_S, content_type="application/json", correlation=task.request.correlation)
         with self._lock:
+            self._doing -= 1
             self.done += ok
             self.failed += not ok
             self._answers.append((reply if task.reply_to else None, task.request))
         self._answered()
 
     # -- inside ----------------------------------------------------------------------------------------------------------------
+
+    def _accepts(self, request: Request) -> bool:
+        if request.name in IGNORED:
+            return False
+        if len(request.payload) > PAYLOAD_BYTES:
+            self.failed += 1
+            _log.warning("cmd/%s: not done: %d bytes are more than a command may have (%d)", request.name[:64], len(request.payload), PAYLOAD_BYTES)
+            return False
+        busy = len(self._waiting) + self._doing + len(self._answers)
+        self._full = self._full and busy > 0
+        if busy < WAITING:
+            self._waiting.append(self._read(request))
+            return True
+        self.failed += 1
+        if not self._full:
+            self._full = True
+            _log.warning("cmd/%s: not done: %d wait, or their answers do: what comes meanwhile is dropped", request.name[:64], WAITING)
+        return False
 
     def _read(self, request: Request) -> Task:
         arguments, fault = _arguments(request.payload)

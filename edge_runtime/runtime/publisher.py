@@ -143,7 +143,8 @@ class Publisher:
         link = self._sink.state
         if link != self._link:
             self._become(link)
-        self.desk.take(self._sink.requests())
+        for request in self.desk.take(self._sink.requests()):
+            self._sink.acknowledge(request)
         if link.name == "connected":
             self._send_retained()
             self._send_answers()
@@ -159,7 +160,7 @@ class Publisher:
             return False
         if self._link.name != "connected" or time.monotonic() >= self._cut_s:
             return True
-        return self._recorder.drained and not self._in_flight and not self._again and not self._to_retain
+        return self._recorder.drained and not (self._in_flight or self._again or self._to_retain or self.desk.owes)
 
     def _say_goodbye(self) -> None:
         end_s = self._end_s or time.monotonic()

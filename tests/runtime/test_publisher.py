@@ -16,11 +16,12 @@ import pytest
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.deliver import suspects
-from edge_runtime.deliver.link import Link
+from edge_runtime.deliver.link import Link, Request
 from edge_runtime.deliver.memory import MemorySink
 from edge_runtime.deliver.mqtt import MqttOptions
 from edge_runtime.deliver.spool import SpoolOptions
 from edge_runtime.present.envelope import Enveloper
+from edge_runtime.runtime.commands import Commands
 from edge_runtime.runtime.publisher import NOW_WAITING, Publisher
 from edge_runtime.runtime.pulse import Pulses
 from edge_runtime.runtime.recorder import Recorder
@@ -275,6 +276,22 @@ def test_close_while_the_broker_answers_nothing_is_bounded(tmp_path: Path) -> No
         began = time.monotonic()
         made.publisher.close(1.0)
         assert time.monotonic() - began < 3
+
+
+def test_close_sends_the_answer_that_is_owed_before_the_farewell(tmp_path: Path) -> None:
+    """The window has room for one message, and that is not answered yet."""
+    with ScriptedBroker(lambda publish: HOLD, properties=b"\x21\0\x01") as broker, node(tmp_path / "s.db", broker.url) as made:
+        until(lambda: len(broker.publishes) == 1, 10)
+        desk = made.publisher.desk
+        desk.take([Request("ping", b'{"id":"7"}')])
+        Commands(desk, {"ping": lambda _: {}}).turn()
+        closing = threading.Thread(target=made.publisher.close, args=(20.0,))
+        closing.start()
+        until(lambda: made.publisher._end_s is not None, 10)
+        broker.answer = lambda publish: ACK
+        broker.release()
+        closing.join()
+    assert [publish.topic.removeprefix("edge/v1/north/cam-1/") for publish in broker.publishes] == ["status", "reply/7", "status"]
 
 
 def test_close_without_start_is_harmless(tmp_path: Path) -> None:
