@@ -68,6 +68,8 @@ def test_command_given_while_the_node_was_away_is_done_when_it_is_back(tmp_path:
         online(broker)
         operator.publish(f"{NODE}/cmd/ping", b'{"id":"here"}')
         answer(operator, "here")
+        operator.publish(f"{NODE}/cmd/ping", b'{"id":"next"}')
+        answer(operator, "next")  # stands behind the acknowledgement of the one before: the broker has that by now
         daemon.kill()
         operator.publish(f"{NODE}/cmd/ping", b'{"id":"away"}')
         daemon.start()
