@@ -255,9 +255,11 @@ class MqttSink:
         if self._line is None:
             return
         if isinstance(news, Ack):
-            self._heard_s = now_s
-            self._answers = True
-            self._answered(self._in_flight.pop(news.mid, None), news)
+            what = self._in_flight.pop(news.mid, None)
+            if what is not None:  # paho tells also of QoS 0 that has left: that is no word of the broker's
+                self._heard_s = now_s
+                self._answers = True
+                self._answered(what, news)
         elif isinstance(news, Incoming):
             self._take(news)
         elif isinstance(news, Ended):
@@ -289,11 +291,11 @@ class MqttSink:
         _log.warning("%s: not done: %s", message.topic, why)
         self.acknowledge(request)
 
-    def _answered(self, what: int | Message | None, ack: Ack) -> None:
+    def _answered(self, what: int | Message, ack: Ack) -> None:
         if isinstance(what, int):
             self._wait_s = FIRST_WAIT_S  # this line does its work
             self._settled.append(Settlement(what, not ack.refusal, ack.refusal, ack.final))
-        elif what is not None:
+        else:
             self._set_aside.taken(what)
             if ack.refusal:
                 self._refused(what.topic, ack.refusal)

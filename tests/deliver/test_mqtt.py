@@ -167,6 +167,22 @@ def test_silence_instead_of_answers_is_a_lost_connection(monkeypatch: pytest.Mon
         turn(made, lambda: broker.connects >= 2)
 
 
+def test_message_that_nobody_answers_does_not_count_as_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`health` leaves with QoS 0 every few seconds; that it left says nothing about the broker."""
+    monkeypatch.setattr(mqtt, "ANSWER_S", 0.5)
+    with ScriptedBroker(lambda publish: HOLD) as broker, sink(broker.url) as made:
+
+        def lost_while_it_speaks() -> bool:
+            made.tell(Message("edge/v1/a/b/health", b"{}"))
+            return made.state.name == "offline"
+
+        connected(made)
+        made.offer(row(1))
+        turn(made, lost_while_it_speaks)
+        assert "no answer" in made.state.reason
+        assert len(broker.publishes) > 2
+
+
 def test_silence_instead_of_a_greeting_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mqtt, "GREETING_S", 0.3)
     with ScriptedBroker() as broker, Proxy(broker.port) as proxy:
