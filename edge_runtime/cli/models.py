@@ -151,6 +151,10 @@ def _size(text: str) -> Size:
     return Size(int(width), int(height))
 
 
+def _classes(classes: int | None) -> str:
+    return "fits, any number of classes" if classes is None else f"fits, {classes} classes"
+
+
 def _described(bundle: Bundle) -> str:
     manifest = bundle.manifest
     width, height = manifest.inputs[0].size
@@ -177,7 +181,7 @@ def _plain(anatomy: Anatomy, bundle: Bundle | None) -> list[str]:
         *((f"output {index}", f"{value.name}  {value.dtype} {list(value.shape)}") for index, value in enumerate(anatomy.outputs)),
         ("parameters", f"{anatomy.parameters:,}"),
         ("operators", f"{sum(anatomy.operators.values())}: " + ", ".join(f"{name} {count}" for name, count in operators[:_OPERATORS_SHOWN]) + more),
-        *(("family", f"{guess.family}: {guess.why_not or f'fits, {guess.classes} classes'}") for guess in anatomy.guesses),
+        *(("family", f"{guess.family}: {guess.why_not or _classes(guess.classes)}") for guess in anatomy.guesses),
         ("safety", "nothing in it that is forbidden" if not anatomy.unsafe else "refused: " + "; ".join(anatomy.unsafe)),
         *(("repair", repair) for repair in anatomy.repairs),
     ]

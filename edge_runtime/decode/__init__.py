@@ -1,8 +1,11 @@
 """Raw model outputs -> values; one module a family, one row each in the table.
 
 A row is a string, so that a family's code is imported only when a model names it. A family says everything about its kind, so that adopting,
-loading and decoding can never disagree: how outputs become detections, from shapes alone whether a model is one of it (`classes_in`), what its
-models expect to see (`usual_input`), and whether the numbers of one real inference are such as it decodes (`require_raw`).
+loading and decoding can never disagree: how outputs become detections, from what is declared alone whether a model may be one of it (`classes_in`),
+what its models expect to see (`usual_input`), what its authors suppress (`usual_thresholds`), and whether the numbers of one real inference are such
+as it decodes (`require_raw`).
+
+Declarations of one family can be another's too: then both say so. Their numbers may still tell them apart; where not even those do, a person must.
 """
 
 from __future__ import annotations
@@ -14,10 +17,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.manifest import ImageInput, Manifest
+from edge_runtime.decode.ports import Port
+from edge_runtime.manifest import ImageInput, Manifest, Thresholds
 from edge_runtime.types import Detections, Geometry, Size, Stamp
 
 DECODERS: dict[str, str] = {
+    "yolov5": "edge_runtime.decode.yolov5:Yolov5Decoder",
+    "yolov8": "edge_runtime.decode.yolov8:Yolov8Decoder",
     "yolox": "edge_runtime.decode.yolox:YoloxDecoder",
 }
 
@@ -51,11 +57,17 @@ class Family(Protocol):
 
     def __call__(self, manifest: Manifest, floor: float, keep: NDArray[np.bool_], iou: float) -> Decoder: ...
 
-    def classes_in(self, size: Size, shapes: Sequence[Sequence[int | str]]) -> int:
-        """How many classes a model of this family with such output shapes has. Raises ValueError, saying why, when it is of another kind."""
+    def classes_in(self, size: Size, outputs: Sequence[Port]) -> int | None:
+        """How many classes a model of this family with such outputs has, None where they do not tell. An open batch is declared as 1.
+
+        Raises ValueError, saying why, when it is of another kind.
+        """
 
     def usual_input(self, name: str, size: Size) -> ImageInput:
         """The preprocessing that its models are trained with, as its authors publish it."""
+
+    def usual_thresholds(self) -> Thresholds:
+        """What its authors report and suppress. iou = 1: its models give each object once, and nothing of one label is suppressed."""
 
     def require_raw(self, size: Size, outputs: Sequence[NDArray[Any]]) -> None:
         """Raises ValueError when these numbers cannot be what `decode` expects: shapes alone do not tell a raw head from a decoded one."""

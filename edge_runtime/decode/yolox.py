@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.decode import CROSS_CLASS_IOU
-from edge_runtime.manifest import ImageInput, Manifest
+from edge_runtime.decode.ports import Port, declared, printed
+from edge_runtime.decode.suppress import Candidates, Suppression
+from edge_runtime.manifest import ImageInput, Manifest, Thresholds
 from edge_runtime.types import Detections, Geometry, Size, Stamp
 
 STRIDES = (8, 16, 32)
@@ -28,9 +29,8 @@ class YoloxDecoder:
         from edge_runtime.kernels import boxes
 
         self._decode = boxes.decode_yolox
-        self._nms = boxes.nms
+        self._suppress = Suppression(iou)
         self._floor = floor
-        self._iou = iou
         self._keep = keep
         self._grid = anchor_grid(manifest.inputs[0].size)
         anchors = len(self._grid)
@@ -38,36 +38,41 @@ class YoloxDecoder:
         self._xyxy = np.empty((anchors, 4), np.float32)
         self._score = np.empty(anchors, np.float32)
         self._label = np.empty(anchors, np.int16)
-        self._kept = np.empty(anchors, np.int64)
 
     def decode(self, outputs: Sequence[NDArray[Any]], stamp: Stamp, geometry: Geometry) -> Detections:
+        return self._suppress(self.candidates(outputs), stamp, geometry)
+
+    def candidates(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
+        """Every anchor that is good enough and wanted, in the order of the rows."""
+        if len(outputs) != 1 or outputs[0].shape != self._shape or outputs[0].dtype != np.float32:
+            raise ValueError(f"a YOLOX output {printed(self._shape)} of float32 was expected, found {declared(outputs)}")
         raw = outputs[0]
-        if raw.shape != self._shape or raw.dtype != np.float32:
-            raise ValueError(f"a YOLOX output of {self._shape} float32 was expected, not {raw.shape} {raw.dtype}")
         xyxy, score, label = self._xyxy, self._score, self._label
         found = self._decode(np.ascontiguousarray(raw[0]), self._grid, self._floor, self._keep, xyxy, score, label)
-        kept = self._kept[: self._nms(xyxy[:found], score[:found], label[:found], self._iou, CROSS_CLASS_IOU, self._kept)]
-        inside = geometry.to_source(xyxy[kept])
-        seen = (inside[:, 2] > inside[:, 0]) & (inside[:, 3] > inside[:, 1])
-        return Detections(stamp, inside[seen], score[kept][seen], label[kept][seen])
+        return Candidates(xyxy[:found], score[:found], label[:found])
 
     @staticmethod
-    def classes_in(size: Size, shapes: Sequence[Sequence[int | str]]) -> int:
+    def classes_in(size: Size, outputs: Sequence[Port]) -> int:
         """C of the one output [1, A, 5 + C]. Raises ValueError, saying why, for a model of another kind."""
-        if len(shapes) != 1 or len(shapes[0]) != 3:
-            raise ValueError(f"one output [1, anchors, 5 + classes] was expected, found {[list(shape) for shape in shapes]}")
-        batch, anchors, columns = shapes[0]
+        if len(outputs) != 1 or len(outputs[0].shape) != 3 or outputs[0].dtype != "float32":
+            raise ValueError(f"one output [1, anchors, 5 + classes] of float32 was expected, found {declared(outputs)}")
+        batch, anchors, columns = outputs[0].shape
         expected = sum((size.width // stride) * (size.height // stride) for stride in STRIDES)
         if size.width % STRIDES[-1] or size.height % STRIDES[-1]:
             raise ValueError(f"an input of {size.width}×{size.height} is no multiple of {STRIDES[-1]}")
         if (batch, anchors) != (1, expected) or not isinstance(columns, int) or columns < 6:
-            raise ValueError(f"[1, {expected}, 5 + classes] was expected for {size.width}×{size.height}, found {list(shapes[0])}")
+            raise ValueError(f"[1, {expected}, 5 + classes] was expected for {size.width}×{size.height}, found {printed(outputs[0].shape)}")
         return columns - 5
 
     @staticmethod
     def usual_input(name: str, size: Size) -> ImageInput:
         """BGR as it is, letterboxed to the top left, the rest 114 (YOLOX since its version 0.1.1; older ones normalised RGB)."""
         return ImageInput(name=name, size=size, color="BGR", resize="letterbox", align="top-left", pad=114)
+
+    @staticmethod
+    def usual_thresholds() -> Thresholds:
+        """What its authors' demo does."""
+        return Thresholds(score=0.3, iou=0.45)
 
     @staticmethod
     def require_raw(size: Size, outputs: Sequence[NDArray[Any]]) -> None:
@@ -83,7 +88,7 @@ class YoloxDecoder:
         grid = anchor_grid(size).astype(np.float64)
         at_cell = np.abs(raw[:, :2] - grid[:, :2] * grid[:, 2:]).mean()
         if at_cell < np.abs(raw[:, :2]).mean():
-            raise ValueError("boxes in pixels: it was exported with --decode_in_inference; export it without")
+            raise ValueError("boxes in pixels: it was exported with --decode_in_inference: that is family yolov5")
 
 
 def anchor_grid(size: Size) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """Adopting: an .onnx file from somewhere becomes a bundle that says everything about itself.
 
-    read ─► safe? ─► repair ─► run once on seeded noise ─► family from the shapes ─► numbers as that family decodes them? ─► write ─► prove
+    read ─► safe? ─► repair ─► families from the shapes ─► run on seeded noise ─► the one that decodes such numbers ─► write ─► prove
 
 What is repaired: initializers that are graph inputs too (they block constant folding), an open batch (fixed to 1), open sizes (`size`). A file that
 needs none of it is kept as it is, byte for byte. What nobody can read from a file is how pictures must be prepared for it: the family's usual way is
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.decode import DECODERS, family_of
 from edge_runtime.errors import BundleError
-from edge_runtime.infer.anatomy import Anatomy, describe, image_of
+from edge_runtime.infer.anatomy import Anatomy, Guess, describe, image_of
 from edge_runtime.infer.bundle import CARD, LABELS, MANIFEST, MODEL, largest_difference, load_bundle, put_in_place, write_golden
 from edge_runtime.infer.card import model_card
 from edge_runtime.infer.manifestfile import VERSION_PATTERN, read_labels, write_manifest
@@ -62,33 +62,25 @@ def adopt(model: Path, out: Path, choices: Choices | None = None) -> Path:
     _require_sound(choices)
     _require_free(out, force=choices.force)
     data, anatomy = repaired(read_model(model), str(model), choices.size)
-    size, layout = image_of(anatomy.inputs[0])
-    name, dtype = anatomy.inputs[0].name, anatomy.inputs[0].dtype
-    family, classes = _family(anatomy, choices.family)
-    image = replace(family_of(family).usual_input(name, size), layout=layout, dtype=cast("Dtype", dtype))  # `_family` looked
-    tensor = noise(image)
-    outputs = bare_session(data, str(model), ("cpu",), 1).run(None, {name: tensor})
-    try:
-        family_of(family).require_raw(size, outputs)
-    except ValueError as error:
-        raise BundleError(f"{model}: its shapes are those of {family}, its numbers are not: {error}") from None
+    tried = _tried(anatomy, choices.family, bare_session(data, str(model), ("cpu",), 1))
     manifest = Manifest(
         name=choices.name or _slug(model.stem),
         version=choices.version,
         task="detect",
-        family=family,
+        family=tried.family,
         licence=choices.licence,
         source=choices.source,
         sha256=hashlib.sha256(data).hexdigest(),
-        inputs=(image,),
-        labels=_labels(choices.labels, classes),
+        inputs=(tried.image,),
+        labels=_labels(choices.labels, tried.classes),
+        thresholds=family_of(tried.family).usual_thresholds(),
         golden=Golden(),
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".adopting-") as scratch:
         folder = Path(scratch) / out.name
-        _write(folder, data, manifest, anatomy, (tensor, outputs))
-        _prove(folder, tensor, outputs)
+        _write(folder, data, manifest, anatomy, (tried.tensor, tried.outputs))
+        _prove(folder, tried.tensor, tried.outputs)
         put_in_place(folder, out)
     return out
 
@@ -160,26 +152,59 @@ def _with_fixed_outputs(model: Any, shown: str) -> bytes:
     return fixed
 
 
-def _family(anatomy: Anatomy, wanted: str | None) -> tuple[str, int]:
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A family whose shapes a model has and whose numbers it gave, once: its input as that family prepares it, and what came out."""
+
+    family: str
+    classes: int | None
+    image: ImageInput
+    tensor: NDArray[Any]
+    outputs: list[NDArray[Any]]
+
+
+def _tried(anatomy: Anatomy, wanted: str | None, session: Any) -> _Tried:
+    """The one family that this model is of. Raises BundleError when it is of none, or may be of several."""
+    fitting, wrong = [], []
+    for guess in _fitting(anatomy, wanted):
+        size, layout = image_of(anatomy.inputs[0])
+        usual = family_of(guess.family).usual_input(anatomy.inputs[0].name, size)
+        image = replace(usual, layout=layout, dtype=cast("Dtype", anatomy.inputs[0].dtype))  # `_fitting` looked
+        tensor = noise(image)
+        outputs = session.run(None, {image.name: tensor})
+        try:
+            family_of(guess.family).require_raw(size, outputs)
+        except ValueError as error:
+            wrong.append(f"its shapes are those of {guess.family}, its numbers are not: {error}")
+        else:
+            fitting.append(_Tried(guess.family, guess.classes, image, tensor, outputs))
+    if len(fitting) > 1:
+        raise BundleError(f"{anatomy.file}: may be {' or '.join(each.family for each in fitting)}: say which one with --family")
+    if not fitting:
+        raise BundleError(f"{anatomy.file}: {'; '.join(wrong)}")
+    return fitting[0]
+
+
+def _fitting(anatomy: Anatomy, wanted: str | None) -> list[Guess]:
+    """Families whose shapes these are. Raises BundleError when there is none."""
     if anatomy.inputs[0].dtype not in get_args(Dtype):
         raise BundleError(f"{anatomy.file}: input of {anatomy.inputs[0].dtype}: expected one of {', '.join(get_args(Dtype))}")
     if wanted is not None and wanted not in DECODERS:
         raise BundleError(f"--family {wanted}: known are {', '.join(DECODERS)}")
     fitting = [guess for guess in anatomy.guesses if not guess.why_not and wanted in (None, guess.family)]
-    if len(fitting) == 1:
-        return fitting[0].family, fitting[0].classes
     if fitting:
-        raise BundleError(f"{anatomy.file}: may be {' or '.join(guess.family for guess in fitting)}: say which one with --family")
+        return fitting
     reasons = "; ".join(f"{guess.family}: {guess.why_not}" for guess in anatomy.guesses if wanted in (None, guess.family))
     raise BundleError(f"{anatomy.file}: no model that this runtime can decode: {reasons}")
 
 
-def _labels(wanted: str | None, classes: int) -> tuple[str, ...]:
+def _labels(wanted: str | None, classes: int | None) -> tuple[str, ...]:
     if wanted is None and classes != 80:
-        raise BundleError(f"it tells {classes} classes apart: name them with --labels FILE, one a line in the model's order")
+        many = "it does not say how many classes it tells apart" if classes is None else f"it tells {classes} classes apart"
+        raise BundleError(f"{many}: name them with --labels FILE, one a line in the model's order")
     name = wanted or "coco80"
     labels = read_labels(SHIPPED_LABELS.get(name, Path(name)), name)
-    if len(labels) != classes:
+    if classes not in (None, len(labels)):
         raise BundleError(f"{name}: {len(labels)} labels for a model that tells {classes} classes apart")
     return labels
 

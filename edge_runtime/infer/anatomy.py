@@ -10,30 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.decode import DECODERS, family_of
+from edge_runtime.decode.ports import Port, as_batch_of_one
 from edge_runtime.errors import BundleError
 from edge_runtime.infer.modelfile import read_model
 from edge_runtime.infer.safety import open_shapes, parse_model, problems_in, shape_of, walk
 from edge_runtime.manifest import Layout
 from edge_runtime.types import Json, Size
 
-Shape = tuple[int | str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A declared input or output. `dtype` as NumPy names it; a `str` in the shape is an open dimension."""
-
-    name: str
-    dtype: str
-    shape: Shape
-
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A family that the shapes fit, or why they do not."""
+    """A family that the shapes fit, or why they do not. `classes` is None where they do not tell."""
 
     family: str
-    classes: int
+    classes: int | None
     why_not: str
 
 
@@ -47,8 +37,8 @@ class Anatomy:
     producer: str
     ir_version: int
     opsets: dict[str, int]
-    inputs: tuple[Value, ...]
-    outputs: tuple[Value, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
     operators: dict[str, int]  # most frequent first
     parameters: int
     unsafe: tuple[str, ...]
@@ -89,7 +79,7 @@ def describe(model: Any, shown: str, data: bytes) -> Anatomy:
     )
 
 
-def image_of(value: Value) -> tuple[Size, Layout]:
+def image_of(value: Port) -> tuple[Size, Layout]:
     """Size and layout of a picture's tensor. Raises BundleError when it is none, or its size is open."""
     shape = value.shape
     layout: Layout = "NHWC" if len(shape) == 4 and shape[3] == 3 else "NCHW"
@@ -101,31 +91,31 @@ def image_of(value: Value) -> tuple[Size, Layout]:
     return Size(width, height), layout
 
 
-def guess_families(inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> tuple[Guess, ...]:
+def guess_families(inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> tuple[Guess, ...]:
     """Every family of the table, and whether the shapes are its."""
     try:
         if len(inputs) != 1:
             raise BundleError(f"{len(inputs)} inputs: expected one, a picture")
         size, _ = image_of(inputs[0])
     except BundleError as error:
-        return tuple(Guess(family, 0, str(error)) for family in DECODERS)
+        return tuple(Guess(family, None, str(error)) for family in DECODERS)
     guesses = []
-    shapes = [(1, *each.shape[1:]) if each.shape and isinstance(each.shape[0], str) else each.shape for each in outputs]
+    ports = [as_batch_of_one(each) for each in outputs]
     for family in DECODERS:
         try:
-            guesses.append(Guess(family, family_of(family).classes_in(size, shapes), ""))
+            guesses.append(Guess(family, family_of(family).classes_in(size, ports), ""))
         except ValueError as error:
-            guesses.append(Guess(family, 0, str(error)))
+            guesses.append(Guess(family, None, str(error)))
     return tuple(guesses)
 
 
-def _value(value: Any) -> Value:
+def _value(value: Any) -> Port:
     import onnx
 
     shape = shape_of(value)
     kind = value.type.tensor_type.elem_type
     known = shape is not None and kind in onnx.TensorProto.DataType.values() and kind not in (0, onnx.TensorProto.STRING)
-    return Value(value.name, onnx.helper.tensor_dtype_to_np_dtype(kind).name if known else "?", shape or ())
+    return Port(value.name, onnx.helper.tensor_dtype_to_np_dtype(kind).name if known else "?", shape or ())
 
 
 def _parameters(graph: Any) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.decode import family_of
+from edge_runtime.decode.ports import Port, as_batch_of_one
 from edge_runtime.errors import BundleError, CannotStart
 from edge_runtime.infer.modelfile import read_model
 from edge_runtime.infer.safety import parse_model, printed, require_safe
@@ -29,7 +30,14 @@ PROVIDERS = {
 """Names in device.toml -> ONNX Runtime's."""
 
 _ERRORS_ONLY = 3
-_DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(float16)": "float16"}
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(uint8)": "uint8",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+}
 
 
 def open_session(path: Path, manifest: Manifest, providers: Sequence[str], threads: int) -> Any:
@@ -97,19 +105,16 @@ def misfits(session: Any, manifest: Manifest) -> list[str]:
     problems = []
     if session.get_overridable_initializers():
         problems.append("it has initializers that are inputs too: adopt it again")
-    found = [(each.name, _DTYPES.get(each.type, each.type), _fixed(each.shape)) for each in session.get_inputs()]
-    if found != [(model.name, model.dtype, list(input_shape(model)))]:
+    found = [_port(each) for each in session.get_inputs()]
+    if found != [Port(model.name, model.dtype, input_shape(model))]:
         said = f"one input {model.name!r} {model.dtype} {printed(input_shape(model))}"
-        problems.append(f"expected {said}, found " + ", ".join(f"{name!r} {dtype} {printed(shape)}" for name, dtype, shape in found))
-    strange = [f"{each.name!r} {each.type}" for each in session.get_outputs() if each.type != "tensor(float)"]
-    if strange:
-        problems.append(f"outputs must be float32, found {', '.join(strange)}")
+        problems.append(f"expected {said}, found " + ", ".join(f"{each.name!r} {each.dtype} {printed(each.shape)}" for each in found))
     try:
-        classes = family_of(manifest.family).classes_in(model.size, [_fixed(each.shape) for each in session.get_outputs()])
+        classes = family_of(manifest.family).classes_in(model.size, [_port(each) for each in session.get_outputs()])
     except ValueError as error:
         problems.append(f'it is no model of family "{manifest.family}": {error}')
     else:
-        if classes != len(manifest.labels):
+        if classes not in (None, len(manifest.labels)):
             problems.append(f"it tells {classes} classes apart, labels.txt names {len(manifest.labels)}")
     return problems
 
@@ -151,7 +156,7 @@ def _refusal(shown: str, providers: Sequence[str], error: Exception) -> BundleEr
     )
 
 
-def _fixed(shape: Sequence[int | str | None]) -> list[int | str]:
-    """A batch that is left open is run as 1."""
-    sides: list[int | str] = [side if side is not None else "?" for side in shape]
-    return [1, *sides[1:]] if sides and not isinstance(sides[0], int) else sides
+def _port(value: Any) -> Port:
+    """An input or output as ONNX Runtime knows it."""
+    sides = tuple(side if side is not None else "?" for side in value.shape)
+    return as_batch_of_one(Port(value.name, _DTYPES.get(value.type, value.type), sides))

@@ -22,6 +22,7 @@ from edge_export.canonical import fold_normalisation, put_in_order
 from edge_export.errors import ExportError
 from edge_export.framework import Network, import_tensorflow
 from edge_runtime.decode import family_of
+from edge_runtime.decode.ports import Port
 from edge_runtime.infer.safety import parse_model, require_safe
 from edge_runtime.types import Size
 
@@ -37,7 +38,7 @@ class Conversion:
 
     data: bytes
     size: Size
-    classes: int
+    classes: int | None  # None: its family cannot tell from the shapes
     operators: Mapping[str, int]  # most frequent first
     parameters: int
 
@@ -61,9 +62,9 @@ def convert(network: Network, family: str = "yolox") -> Conversion:
     del model.graph.value_info[:]
     data: bytes = model.SerializeToString(deterministic=True)
     require_safe(parse_model(data, shown), shown)
-    shape = [side.dim_value for side in model.graph.output[0].type.tensor_type.shape.dim]
+    shape = tuple(side.dim_value for side in model.graph.output[0].type.tensor_type.shape.dim)
     try:
-        classes = family_of(family).classes_in(network.size, [shape])
+        classes = family_of(family).classes_in(network.size, [Port(OUTPUT, "float32", shape)])
     except ValueError as error:
         raise ExportError(f"{shown}: not of family {family}: {error}; build its head as edge_runtime/decode/{family}.py says") from None
     operators = Counter(node.op_type for node in model.graph.node)

@@ -71,7 +71,7 @@ def test_every_problem_is_reported_at_once_with_its_line(tmp_path: Path) -> None
     [
         ("schema = 1", "schema = 2", 1, "this runtime reads 1"),
         ('name = "tiny"', 'name = "Tiny Model"', 2, "expected text like"),
-        ('family = "yolox"', 'family = "yolov9"', 5, "expected one of yolox"),
+        ('family = "yolox"', 'family = "yolov9"', 5, "expected one of yolov5"),
         ('licence = "Apache-2.0"\n', "", 0, "licence is missing"),
         ("ab" * 32, "AB" * 32, 8, "expected text like [0-9a-f]{64}"),
         ("[416, 320]", '"416x320"', 13, "expected 2 numbers"),
@@ -103,7 +103,8 @@ def test_what_is_no_toml_is_told_with_its_line(tmp_path: Path, text: str, line: 
 
 def test_keys_inside_long_texts_are_no_keys(tmp_path: Path) -> None:
     text = 'licence = """\nfamily = 2\n"""\n' + GOOD.replace('licence = "Apache-2.0"\n', "").replace('family = "yolox"', 'family = "yolo"')
-    assert problems(tmp_path, text) == ["m.toml:8: family = 'yolo': expected one of yolox"]
+    (problem,) = problems(tmp_path, text)
+    assert problem.startswith("m.toml:8: family = 'yolo': expected one of ")
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_outputs_of_another_type_are_refused(bundle: Bundle, tmp_path: Path) -> 
     model.graph.node[-1].output[0] = "exact"
     model.graph.node.append(helper.make_node("Cast", ["exact"], ["output"], to=TensorProto.DOUBLE))
     model.graph.output[0].type.tensor_type.elem_type = TensorProto.DOUBLE
-    assert "outputs must be float32, found 'output' tensor(double)" in misfit(bundle, tmp_path, model)
+    assert "of float32 was expected, found float64 [1, 84, 9]" in misfit(bundle, tmp_path, model)
 
 
 def test_input_shape_follows_the_layout(bundle: Bundle) -> None:

@@ -1,0 +1,109 @@
+"""How to speak each family's language: outputs that say many random things, nothing, or exactly what is wanted. For the contract of decoders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.decode.grids import cells, grids_of
+from edge_runtime.decode.ports import Port
+from edge_runtime.types import Size
+
+SIZE = Size(96, 64)
+LABELS = ("car", "bus", "person", "bicycle")
+STRIDES = (8, 16, 32)
+ANCHORS = cells(SIZE, STRIDES)
+
+Outputs = list[NDArray[Any]]
+Objects = Sequence[tuple[Sequence[float], float, int]]  # box in tensor pixels, score, label
+
+
+@dataclass(frozen=True)
+class Example:
+    """One family's language. `open_sides`: sides that such models declare without a number, as (output, axis)."""
+
+    random: Callable[[np.random.Generator], Outputs]
+    saying: Callable[[Objects], Outputs]
+    labels: tuple[str, ...] = LABELS
+    told: bool = True  # whether the shapes tell how many classes there are
+    open_sides: tuple[tuple[int, int], ...] = ()
+
+    def nothing(self) -> Outputs:
+        return self.saying([])
+
+    def ports(self, outputs: Outputs) -> list[Port]:
+        """As a model declares them."""
+        declared = [Port(f"output{index}", str(each.dtype), each.shape) for index, each in enumerate(outputs)]
+        for index, axis in self.open_sides:
+            port = declared[index]
+            declared[index] = Port(port.name, port.dtype, (*port.shape[:axis], "found", *port.shape[axis + 1 :]))
+        return declared
+
+
+def middles(strides: Sequence[int] = STRIDES) -> NDArray[np.float32]:
+    return np.concatenate([grid.centres for grid in grids_of(SIZE, strides)])
+
+
+def centred(box: Sequence[float]) -> list[float]:
+    x1, y1, x2, y2 = box
+    return [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]
+
+
+# -- YOLO ----------------------------------------------------------------------------------------------------------------------
+
+
+def yolox_random(rng: np.random.Generator) -> Outputs:
+    raw = rng.normal(0, 0.7, (1, ANCHORS, 5 + len(LABELS))).astype(np.float32)
+    raw[..., 2:4] += 1
+    raw[..., 4:] = rng.uniform(0, 1, raw[..., 4:].shape)
+    return [raw]
+
+
+def yolox_saying(objects: Objects) -> Outputs:
+    raw = np.zeros((1, ANCHORS, 5 + len(LABELS)), np.float32)
+    for anchor, ((x1, y1, x2, y2), score, label) in enumerate(objects):  # anchors of the first row: cell (anchor, 0), stride 8
+        raw[0, anchor, :2] = (x1 + x2) / 16 - anchor, (y1 + y2) / 16
+        raw[0, anchor, 2:4] = np.log((x2 - x1) / 8), np.log((y2 - y1) / 8)
+        raw[0, anchor, 4], raw[0, anchor, 5 + label] = score, 1
+    return [raw]
+
+
+def yolov5_random(rng: np.random.Generator) -> Outputs:
+    head = rng.uniform(0, 1, (1, 3 * ANCHORS, 5 + len(LABELS))).astype(np.float32)
+    head[0, :, :2] = np.tile(middles(), (3, 1)) + rng.uniform(-4, 4, (3 * ANCHORS, 2))
+    head[..., 2:4] *= 40
+    return [head]
+
+
+def yolov5_saying(objects: Objects) -> Outputs:
+    head = np.zeros((1, 3 * ANCHORS, 5 + len(LABELS)), np.float32)
+    for row, (box, score, label) in enumerate(objects, 1):
+        head[0, -row, :4] = centred(box)
+        head[0, -row, 4], head[0, -row, 5 + label] = score, 1
+    return [head]
+
+
+def yolov8_random(rng: np.random.Generator) -> Outputs:
+    head = rng.uniform(0, 1, (1, 4 + len(LABELS), ANCHORS)).astype(np.float32)
+    head[0, :2] = middles().T + rng.uniform(-4, 4, (2, ANCHORS))
+    head[0, 2:4] *= 40
+    return [head]
+
+
+def yolov8_saying(objects: Objects) -> Outputs:
+    head = np.zeros((1, 4 + len(LABELS), ANCHORS), np.float32)
+    for column, (box, score, label) in enumerate(objects, 1):
+        head[0, :4, -column] = centred(box)
+        head[0, 4 + label, -column] = score
+    return [head]
+
+
+EXAMPLES = {
+    "yolov5": Example(yolov5_random, yolov5_saying),
+    "yolov8": Example(yolov8_random, yolov8_saying),
+    "yolox": Example(yolox_random, yolox_saying),
+}
