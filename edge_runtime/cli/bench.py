@@ -122,8 +122,8 @@ def _with_footage(kinds: Sequence[_Kind], folder: Path, args: argparse.Namespace
 
     Each film is long enough for four cameras' worth of one measurement, and for its slowest camera.
     """
-    from edge_runtime.sources import is_simulated, street_options
-    from edge_runtime.sources.sim.simulation import Simulation
+    from edge_runtime.sources import is_simulated
+    from edge_runtime.sources.sim.filming import film
 
     width, height = args.size
     urls = [kind.camera.source or f"{STREET}&size={width}x{height}" for kind in kinds]
@@ -133,7 +133,7 @@ def _with_footage(kinds: Sequence[_Kind], folder: Path, args: argparse.Namespace
         tell("filming a street")
         slowest = min(kind.camera.fps for kind, each in zip(kinds, urls, strict=True) if each == url)
         seconds = min(LONGEST_FILM_S, max(4 * args.seconds, FEWEST_FRAMES / slowest))
-        Simulation(street_options(url), truthful=False).write(clips[url], seconds)
+        film(url, clips[url], seconds=seconds)
     return [replace(kind, camera=replace(kind.camera, source=str(clips.get(url, url)))) for kind, url in zip(kinds, urls, strict=True)]
 
 

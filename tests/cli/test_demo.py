@@ -13,10 +13,7 @@ import pytest
 
 from edge_runtime.cli import demo
 from edge_runtime.cli.__main__ import main
-from edge_runtime.sources.sim import options
-from edge_runtime.sources.sim.options import SimOptions
-from edge_runtime.sources.sim.simulation import Simulation
-from edge_runtime.types import Size
+from edge_runtime.sources.sim import filming, options
 from tests.peers.broker import free_port
 
 
@@ -29,7 +26,7 @@ def typed(*words: str | Path, cwd: Path | None = None, timeout: float = 120) -> 
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four seconds of a street."""
     file = tmp_path_factory.mktemp("film") / "street.mp4"
-    Simulation(SimOptions(scene="road", size=Size(320, 180)), truthful=False).write(file, 4.0)
+    filming.film("sim:road?size=320x180", file, seconds=4.0)
     return file
 
 

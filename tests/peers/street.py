@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_runtime.sources import street_options
-from edge_runtime.sources.sim.simulation import Simulation
+from edge_runtime.sources.sim.filming import film
 from tests.peers.rtsp import RtspServer
 
 STREET = "/street"
@@ -17,6 +16,6 @@ STREET = "/street"
 def rtsp_street(url: str, folder: Path, seconds: float) -> Iterator[RtspServer]:
     """Serves `url`'s first `seconds` at STREET."""
     clip = folder / "street.mp4"
-    Simulation(street_options(url), truthful=False).write(clip, seconds)
+    film(url, clip, seconds=seconds)
     with RtspServer({STREET: clip}) as server:
         yield server

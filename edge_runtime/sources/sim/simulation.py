@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +27,6 @@ from edge_runtime.sources.sim.world import TICK_S, World
 if TYPE_CHECKING:
     from edge_runtime.sources.sim.painter import Painter
 
-_NS = 1_000_000_000
 _SAME_S = 1e-9  # a frame and a tick that are so close are at the same time
 
 
@@ -116,17 +114,3 @@ class Simulation:
         """Every picture of the stream up to `seconds`, `options.fps` a second."""
         for number in range(round(seconds * self.options.fps)):
             yield self.shot(number / self.options.fps)
-
-    def write(self, path: Path, seconds: float) -> int:
-        """An H.264 film of the first `seconds` at `path`, `options.fps` pictures a second; how many. Raises CannotStart.
-
-        The simulation must be fresh: what was shown already cannot be filmed.
-        """
-        from edge_runtime.sources.film import Film
-
-        count = 0
-        with Film(path, self.options.fps) as film:
-            for shot in self.shots(seconds):
-                film.write(shot.picture, round(count * _NS / self.options.fps))
-                count += 1
-        return count

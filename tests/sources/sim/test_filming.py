@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from edge_runtime.sources import street_options
 from edge_runtime.sources.sim.__main__ import main
+from edge_runtime.sources.sim.simulation import Simulation
 
 pytestmark = pytest.mark.heavy
 
@@ -20,7 +23,10 @@ def test_film_has_a_picture_for_each_frame_of_its_truth(tmp_path: Path, capsys: 
     assert main([URL, str(tmp_path / "road.mp4"), "--seconds", "3", "--truth", str(tmp_path / "truth")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'road.mp4'}: 30 pictures\n"
     with av.open(str(tmp_path / "road.mp4")) as container:
-        times = [picture.time for picture in container.decode(video=0)]
+        pictures = list(container.decode(video=0))
+    first = Simulation(street_options(URL), truthful=False).shot(0.0).picture
+    assert np.abs(pictures[0].to_ndarray(format="bgr24").astype(int) - first).mean() < 8
+    times = [picture.time for picture in pictures]
     assert times == pytest.approx([number / 10 for number in range(30)], abs=0.001)
     truth = json.loads((tmp_path / "truth" / "truth.json").read_text())
     assert (truth["frames"], truth["fps"], truth["size"]) == (30, 10, [320, 180])

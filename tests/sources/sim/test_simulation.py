@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -76,18 +75,6 @@ def test_visibility_goes_with_the_moment_that_was_drawn() -> None:
     assert visibility.shape == (len(shot.moment.users),)
     assert (visibility[outside] == 0).all()
     assert visibility.max() > 0.8
-
-
-def test_write_makes_a_film_of_every_picture(tmp_path: Path) -> None:
-    import av
-
-    count = Simulation(SMALL, truthful=False).write(tmp_path / "street.mp4", 0.5)
-    assert count == 15
-    with av.open(str(tmp_path / "street.mp4")) as container:
-        pictures = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
-    assert len(pictures) == 15
-    first = Simulation(SMALL, truthful=False).shot(0.0).picture
-    assert np.abs(pictures[0].astype(int) - first).mean() < 8
 
 
 @pytest.mark.parametrize("weather", ["day", "night-rain"])
