@@ -16,6 +16,11 @@ def iou(a: Box, b: Box) -> float:
     return width * height / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height)
 
 
+def covered(a: Box, b: Box) -> float:
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    return max(width, 0) * max(height, 0) / ((a[2] - a[0]) * (a[3] - a[1]))
+
+
 def fates(found: Sequence[tuple[Box, float]], truths: Sequence[Box], ignore: Sequence[bool], least: float, rule: str) -> list[tuple[float, str]]:
     """(score, "hit" | "false" | "ignored") of each detection, best first."""
     taken: set[int] = set()

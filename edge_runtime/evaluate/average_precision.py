@@ -15,7 +15,7 @@ Sources: Everingham et al., The PASCAL Visual Object Classes Challenge, IJCV 88 
 arXiv:1405.0312, and pycocotools' cocoeval.py; Padilla et al., Electronics 10 (2021) 279, whose test vectors the tests use.
 
 Ignored truths are neither demanded nor forbidden (too small, half hidden, of a size that is not asked for): a detection that is paired with one
-disappears from the account. Boxes are continuous: from x1 to x2, not from pixel x1 to pixel x2 as PASCAL VOC counted them.
+disappears from the account.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.evaluate.overlap import Real, overlaps
+
 Rule = Literal["coco", "voc"]
 Points = Literal["all", 101, 11]
-Real = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
@@ -56,16 +57,6 @@ class Curve:
     precision: Real
     recall: Real  # NaN where nothing is demanded
     demanded: int
-
-
-def overlaps(a: NDArray[Any], b: NDArray[Any]) -> Real:
-    """Intersection over union of each pair, [N, 4] × [M, 4] -> [N, M]; 0 where either is empty."""
-    first, second = np.asarray(a, np.float64).reshape(-1, 1, 4), np.asarray(b, np.float64).reshape(1, -1, 4)
-    sides = np.clip(np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2]), 0, None)
-    shared = sides[..., 0] * sides[..., 1]
-    areas = [np.prod(np.clip(each[..., 2:] - each[..., :2], 0, None), axis=-1) for each in (first, second)]
-    union = areas[0] + areas[1] - shared
-    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0), np.float64)
 
 
 def judge(

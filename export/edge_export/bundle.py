@@ -61,7 +61,8 @@ def require_room(out: Path, *, force: bool) -> None:
 def write_bundle(subject: Subject, report: Report, about_file: Path, licence: Path, out: Path) -> Path:
     """Write the bundle into `out`.
 
-    Raises ParityError for a report with problems, ExportError when the files written do not compute the same, CannotStart when they cannot be put there.
+    Raises ParityError for a report with problems, ExportError when the files written do not compute the same, CannotStart when they cannot be put in
+    place.
     """
     require_parity(report)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -22,15 +22,16 @@ from edge_export.labelled import LEAST_HEIGHT_PX, Labelled
 from edge_export.street.recipe import LABELS
 from edge_export.walk import Walk, bgr_frame
 from edge_runtime.evaluate.average_precision import Curve, Judged, average, curve, judge, precision_at, recall_at
+from edge_runtime.sources.sim.street import GROUP_OF
 from edge_runtime.types import Json
 
 FLOOR = 0.01
 IOU = 0.5
 SCORE = 0.3  # what the runtime starts a track with by default
 CLASSES = LABELS
-TWO_WHEELERS = frozenset({"bicycle", "motorcycle"})
-GROUPS: dict[str, frozenset[str]] = {
-    "any vehicle": frozenset({"car", "motorcycle", "bus", "truck"}),
+TWO_WHEELERS = frozenset(label for label, group in GROUP_OF.items() if group == "two-wheelers")
+JUDGED: dict[str, frozenset[str]] = {
+    "any vehicle": frozenset({"car", "motorcycle", "bus", "truck"}),  # with a motor: those that photographs are labelled for
     "two-wheelers": TWO_WHEELERS,
     **{name: frozenset({name}) for name in CLASSES},
 }
@@ -74,7 +75,7 @@ def _seen(walk: Walk, frame: Any) -> Seen:
 def rows(looked: Sequence[Looked], models: int) -> list[Json]:
     """Every row of the table for one source of pictures, most general first."""
     made = []
-    for group in GROUPS:
+    for group in JUDGED:
         kept = [each for each in looked if _covers(each.truth, group)]
         parts: list[tuple[str, list[Looked], tuple[float, float]]] = [("all", kept, (LEAST_HEIGHT_PX, float("inf")))]
         if group == "any vehicle" or group in CLASSES:
@@ -115,8 +116,8 @@ def _row(group: str, where: str, looked: list[Looked], limits: tuple[float, floa
 def _covers(truth: Labelled, group: str) -> bool:
     """Whether a picture's labels say something of the group: of a class itself only where names are trusted."""
     if group == "any vehicle":
-        return bool(GROUPS[group] & truth.labelled)
-    return truth.trusted and truth.labelled >= GROUPS[group]
+        return bool(JUDGED[group] & truth.labelled)
+    return truth.trusted and truth.labelled >= JUDGED[group]
 
 
 def _by_place(looked: list[Looked]) -> list[tuple[str, list[Looked]]]:
@@ -134,7 +135,7 @@ def _by_place(looked: list[Looked]) -> list[tuple[str, list[Looked]]]:
 
 def _judged(looked: Looked, group: str, model: int, limits: tuple[float, float]) -> Judged:
     truth, seen = looked.truth, looked.seen[model]
-    classes = list(GROUPS[group] & truth.labelled)
+    classes = list(JUDGED[group] & truth.labelled)
     wanted = np.isin(truth.label, classes)
     height = truth.xyxy[:, 3] - truth.xyxy[:, 1]
     ignore = truth.ignore | (height < limits[0]) | (height >= limits[1])
@@ -151,13 +152,13 @@ def faults(looked: Looked, model: int) -> tuple[NDArray[np.float64], NDArray[np.
     """Boxes missed and boxes that are false alarms at SCORE, any vehicle and, where labelled, persons and two-wheelers as groups of their own."""
     missed, false = [np.zeros((0, 4))], [np.zeros((0, 4))]
     for group in ("any vehicle", "person", "bicycle"):
-        if not (GROUPS[group] & looked.truth.labelled):
+        if not (JUDGED[group] & looked.truth.labelled):
             continue
         seen = looked.seen[model]
         kept = seen.score >= SCORE
         strict = Looked(looked.truth, tuple(Seen(seen.xyxy[kept], seen.score[kept], seen.label[kept]) for _ in looked.seen))
         judged = _judged(strict, group, model, (LEAST_HEIGHT_PX, float("inf")))
-        classes = list(GROUPS[group] & looked.truth.labelled)
+        classes = list(JUDGED[group] & looked.truth.labelled)
         wanted = np.isin(looked.truth.label, classes) | (np.isin(looked.truth.label, list(TWO_WHEELERS)) & (group == "person"))
         ignore = looked.truth.ignore[wanted] | ~np.isin(looked.truth.label[wanted], classes)
         taken = np.isin(np.arange(len(ignore)), judged.truth)

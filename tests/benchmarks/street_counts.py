@@ -28,15 +28,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edge_runtime.runtime.demo.score import EDGE_S
+from edge_runtime.runtime.demo.score import EDGE_S, MATCH_S
 from edge_runtime.runtime.replay import Extras, Replay
 from edge_runtime.sources.sim.scenes import SCENES
-from edge_runtime.sources.sim.street import GROUP_OF
+from edge_runtime.sources.sim.street import GROUP_OF, GROUPS
 
-GROUPS = ("vehicles", "two-wheelers", "pedestrians")
 LIMIT: Mapping[str, float] = {"day": 0.02, "dusk": 0.02, "night": 0.05, "rain": 0.05, "night-rain": 0.05}
 FIRST_SEED = 101  # the shipped model was trained on seeds from 1000 up
-_SAME_S = 1.5
 _STRETCH_S = 240
 _MOST_STRETCHES = 40
 
@@ -101,7 +99,7 @@ def unpaired(true: Iterable[Crossing], counted: Iterable[Crossing]) -> tuple[lis
     free = sorted(counted, key=lambda each: each.at_s)
     missed = []
     for one in sorted(true, key=lambda each: each.at_s):
-        match = next((each for each in free if each[:3] == one[:3] and abs(each.at_s - one.at_s) <= _SAME_S), None)
+        match = next((each for each in free if each[:3] == one[:3] and abs(each.at_s - one.at_s) <= MATCH_S), None)
         if match is None:
             missed.append(one)
         else:

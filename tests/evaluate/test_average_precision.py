@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edge_runtime.evaluate.average_precision import Curve, Judged, average, curve, judge, overlaps, precision_at, recall_at
+from edge_runtime.evaluate.average_precision import Curve, Judged, average, curve, judge, precision_at, recall_at
 from tests import naive_average_precision as naive
+from tests.evaluate.boxes import BOX
 
 VECTORS = Path("vectors") / "average_precision"
 EMPTY = (np.zeros((0, 4)), np.zeros(0))
@@ -102,8 +103,6 @@ def test_average_of_the_coco_sample(material: Path, ious: Any, limits: tuple[flo
     assert coco_mean(material / VECTORS / "test_coco_eval", list(ious), *limits) == pytest.approx(expected, abs=1e-6)
 
 
-CORNER = st.integers(0, 12)
-BOX = st.tuples(CORNER, CORNER, st.integers(1, 8), st.integers(1, 8)).map(lambda box: (box[0], box[1], box[0] + box[2], box[1] + box[3]))
 FOUND = st.lists(st.tuples(BOX, st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9])), max_size=8)
 TRUTHS = st.lists(st.tuples(BOX, st.booleans()), max_size=6)
 
@@ -132,17 +131,6 @@ def test_average_equals_the_plain_twin(pictures: list[tuple[Any, Any]], iou: flo
     assert average(line, "all") == pytest.approx(naive.area(points))
     assert average(line, 101) == pytest.approx(naive.mean_at(points, 101))
     assert average(line, 11) == pytest.approx(naive.mean_at(points, 11))
-
-
-@given(st.lists(BOX, max_size=5), st.lists(BOX, max_size=5))
-def test_overlaps_equal_the_plain_twin(a: list[Any], b: list[Any]) -> None:
-    table = overlaps(np.array(a, np.float64), np.array(b, np.float64))
-    assert table.shape == (len(a), len(b))
-    assert table.tolist() == [[pytest.approx(naive.iou(first, second)) for second in b] for first in a]
-
-
-def test_overlaps_of_empty_boxes_are_none() -> None:
-    assert overlaps(np.array([[0, 0, 0, 0], [5, 5, 1, 1]]), np.array([[0, 0, 0, 0], [0, 0, 9, 9]])).tolist() == [[0, 0], [0, 0]]
 
 
 def line_of(*fates: tuple[float, bool], demanded: int) -> Curve:

@@ -17,12 +17,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from edge_runtime.sources.sim.street import GROUP_OF, GROUPS
+
 EDGE_S = 2.0
 MATCH_S = 1.5  # two reports of one crossing are at most so far apart
 RECENT = 1000  # crossings that are remembered one by one, at each end
 
-CLASSES = ("car", "bus", "truck", "motorcycle", "bicycle", "person")
-GROUPS = ("vehicles", "two-wheelers", "pedestrians")
+CLASSES = tuple(GROUP_OF)
 
 
 class Crossing(NamedTuple):
@@ -94,8 +95,6 @@ def error_of(row: Row) -> float | None:
 
 def group_of(label: str) -> str:
     """The group that a class belongs to; a class of another model is a group of its own."""
-    from edge_runtime.sources.sim.street import GROUP_OF
-
     return GROUP_OF.get(label, label)
 
 

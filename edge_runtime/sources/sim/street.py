@@ -27,6 +27,7 @@ LABEL_OF: Mapping[str, str] = {
     "bicycle": "bicycle",
     "pedestrian": "person",
 }
+# Which classes are counted together; in this order people read them.
 GROUP_OF: Mapping[str, str] = {
     "car": "vehicles",
     "bus": "vehicles",
@@ -35,6 +36,7 @@ GROUP_OF: Mapping[str, str] = {
     "bicycle": "two-wheelers",
     "person": "pedestrians",
 }
+GROUPS: tuple[str, ...] = tuple(dict.fromkeys(GROUP_OF.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_export.street import boxes as geometry
 from edge_export.street.data import IGNORED, Labelled, StreetDataError, StreetImage, read_streets
+from edge_export.street.groups import GROUPS, grouped
 from edge_export.street.recipe import LABELS, Labelling
 from edge_export.street.teachers import Seen, load_teachers, study
+from edge_runtime.evaluate.overlap import covered, overlaps
 
-PERSON, BICYCLE, CAR, MOTORCYCLE, BUS, TRUCK = range(len(LABELS))
-VEHICLES = (CAR, BUS, TRUCK)
-TWO_WHEELERS = (BICYCLE, MOTORCYCLE)
+PERSON = LABELS.index("person")
+VEHICLES, TWO_WHEELERS = GROUPS["vehicles"], GROUPS["two-wheelers"]
 RIDING = 0.3  # share of a person's box that a two-wheeler's covers, when it sits on it
 SEATED = 0.8  # share of a person's box that a vehicle's covers, when it sits in it
 MARKED = 0.4  # overlap with a person-made box at which an agreed object is that one
@@ -56,7 +56,7 @@ def agree(views: Sequence[Seen], how: Labelling) -> tuple[NDArray[np.float32], N
     scores = np.concatenate([view.scores for view in views])
     labels = np.concatenate([view.labels for view in views])
     who = np.concatenate([np.full(len(view.scores), index) for index, view in enumerate(views)])
-    alike = (geometry.iou(at, at) >= how.iou) & (_group(labels)[:, None] == _group(labels)[None])
+    alike = (overlaps(at, at) >= how.iou) & (grouped(labels)[:, None] == grouped(labels)[None])
     free = np.ones(len(at), bool)
     boxes, kinds = [], []
     for seed in np.argsort(-scores, kind="stable"):
@@ -76,24 +76,17 @@ def agree(views: Sequence[Seen], how: Labelling) -> tuple[NDArray[np.float32], N
     return np.array(boxes, np.float32).reshape(-1, 4), np.array(kinds, np.int8)
 
 
-def _group(labels: NDArray[np.int8]) -> NDArray[np.int8]:
-    group = np.zeros(len(labels), np.int8)
-    group[np.isin(labels, TWO_WHEELERS)] = 1
-    group[np.isin(labels, VEHICLES)] = 2
-    return group
-
-
 def _without_occupants(boxes: NDArray[np.float32], kinds: NDArray[np.int8]) -> NDArray[np.int8]:
     """People who sit in a vehicle are none to be counted: ignored."""
-    in_vehicle = geometry.covered(boxes, boxes[np.isin(kinds, VEHICLES)]).max(axis=1, initial=0) > SEATED
+    in_vehicle = covered(boxes, boxes[np.isin(kinds, VEHICLES)]).max(axis=1, initial=0) > SEATED
     return np.where((kinds == PERSON) & in_vehicle, np.int8(IGNORED), kinds)
 
 
 def merge(image: StreetImage, agreed: NDArray[np.float32], kinds: NDArray[np.int8]) -> Labelled:
     """People's labels first; what teachers add to them."""
     given = image.labelled
-    marked = geometry.iou(agreed, given.boxes).max(axis=1, initial=0) > MARKED
-    within = geometry.covered(agreed, given.boxes).max(axis=1, initial=0) > 0.7
+    marked = overlaps(agreed, given.boxes).max(axis=1, initial=0) > MARKED
+    within = covered(agreed, given.boxes).max(axis=1, initial=0) > 0.7
     sought = np.isin(kinds, list(image.known))
     kinds = np.where(sought, np.int8(IGNORED), kinds)
     kept = ~marked & ~(within & (kinds == IGNORED))
@@ -115,7 +108,7 @@ def mount(boxes: NDArray[np.float32], labels: NDArray[np.int8]) -> tuple[NDArray
     persons, wheels = np.flatnonzero(labels == PERSON), np.flatnonzero(np.isin(labels, TWO_WHEELERS))
     if not len(persons) or not len(wheels):
         return boxes, labels
-    share = geometry.covered(boxes[persons], boxes[wheels])
+    share = covered(boxes[persons], boxes[wheels])
     before = boxes.copy()
     for row, person in enumerate(persons):
         wheel = wheels[share[row].argmax()]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_export.errors import ExportError
-from edge_export.street import boxes as geometry
+from edge_export.street.boxes import nms
 
 COCO_COLUMNS = (0, 1, 2, 3, 5, 7)  # person, bicycle, car, motorcycle, bus, truck among COCO's 80: the order of LABELS
 TILE = 0.6
@@ -156,7 +156,7 @@ def study(teacher: Teacher, picture: NDArray[np.uint8], floor: float) -> Seen:
     at, score = np.concatenate(found), np.concatenate(scores)
     labels = score.argmax(axis=1).astype(np.int8)
     best = score.max(axis=1)
-    kept = geometry.nms(at, best, labels, SAME)
+    kept = nms(at, best, labels, SAME)
     limit = np.array([width, picture.shape[0]] * 2, np.float32)
     return Seen(np.clip(at[kept], 0, limit).astype(np.float32), best[kept], labels[kept])
 

@@ -24,11 +24,12 @@ from edge_export.errors import ExportError
 from edge_export.street.augment import Example
 from edge_export.street.data import Labelled, StreetDataError, read_labels, read_streets, write_labels
 from edge_export.street.feed import Batch, Feed, as_deployed, load_examples
+from edge_export.street.groups import GROUPS
 from edge_export.street.labels import pseudo_label
 from edge_export.street.learner import Learner
 from edge_export.street.recipe import LABELS, Phase, Recipe
 from edge_export.street.scenes import render_scenes
-from edge_export.street.score import GROUPS, Predictions, judge, read_rows
+from edge_export.street.score import Predictions, judge, read_rows
 
 KERAS_FILE = "street-nano.keras"  # the averaged weights: BGR/255 NHWC in, what the `yolox` decoder reads out
 LOG_FILE = "training.jsonl"

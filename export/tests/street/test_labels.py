@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from edge_export.street.data import IGNORED, Labelled, StreetImage
-from edge_export.street.labels import BICYCLE, CAR, PERSON, TRUCK, agree, merge, mount
-from edge_export.street.recipe import Labelling
+from edge_export.street.labels import agree, merge, mount
+from edge_export.street.recipe import LABELS, Labelling
 from edge_export.street.teachers import Seen, load_teachers, study
+
+PERSON, BICYCLE, CAR, TRUCK = (LABELS.index(label) for label in ("person", "bicycle", "car", "truck"))
 
 HOW = Labelling(witness_score=0.2, agreed_score=0.4, iou=0.5)
 BOX = [10, 10, 50, 40]
@@ -89,7 +91,7 @@ def test_study_of_a_street_by_each_teacher_finds_what_people_marked(material: Pa
 
     import cv2
 
-    from edge_export.street import boxes as geometry
+    from edge_runtime.evaluate.overlap import overlaps
 
     coco = json.loads((material / "streets" / "train.json").read_text())
     image = next(each for each in coco["images"] if each["session"] == "adit_mp4")
@@ -99,4 +101,4 @@ def test_study_of_a_street_by_each_teacher_finds_what_people_marked(material: Pa
     assert len(truth) >= 2
     for teacher in load_teachers(material / "models"):
         found = study(teacher, picture, 0.3)
-        assert (geometry.iou(truth, found.boxes).max(axis=1, initial=0) > 0.5).mean() >= 0.5, type(teacher).__name__
+        assert (overlaps(truth, found.boxes).max(axis=1, initial=0) > 0.5).mean() >= 0.5, type(teacher).__name__

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from edge_export.street import boxes as geometry
 from edge_export.street.augment import Example
+from edge_export.street.boxes import nms
 from edge_export.street.data import IGNORED
 from edge_export.street.score import Predictions, judge
 
@@ -64,9 +64,5 @@ def test_judge_of_nothing_to_find_is_no_number() -> None:
 
 def test_nms_keeps_the_best_of_a_label_and_rivals_of_another() -> None:
     at = np.array([A, [2, 0, 20, 20], [1, 0, 20, 20]], np.float32)
-    kept = geometry.nms(at, np.array([0.5, 0.9, 0.7], np.float32), np.array([2, 2, 0], np.int8), 0.5)
+    kept = nms(at, np.array([0.5, 0.9, 0.7], np.float32), np.array([2, 2, 0], np.int8), 0.5)
     assert list(kept) == [1, 2]
-
-
-def test_covered_of_half_a_box_is_half() -> None:
-    np.testing.assert_allclose(geometry.covered(np.array([A], np.float32), np.array([[10, 0, 60, 60]], np.float32)), [[0.5]])
