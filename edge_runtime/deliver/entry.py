@@ -35,9 +35,21 @@ class Entry(NamedTuple):
         return len(self.body) + _ROW_BYTES
 
 
+class Dead(NamedTuple):
+    """A message that the broker refused for good: kept for a person to look at, as it was sent."""
+
+    topic: str
+    body: bytes
+    why: str
+    wall_ns: int
+
+
 @dataclass(slots=True)
 class Batch:
-    """What one commit does. `settled` rows were acknowledged; `refused` go to `dead`; `closed` losses have become entries of this batch."""
+    """What one commit does.
+
+    `settled` rows were acknowledged; `refused` go to `dead`, where those in `dead` are already; `closed` losses have become entries of this batch.
+    """
 
     entries: Sequence[Entry] = ()
     state: Mapping[str, str] = field(default_factory=dict)  # key -> JSON text; an empty one forgets the key
@@ -45,9 +57,10 @@ class Batch:
     refused: Sequence[tuple[int, str]] = ()
     lost: Sequence[Loss] = ()
     closed: Sequence[Loss] = ()
+    dead: Sequence[Dead] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.entries or self.state or self.settled or self.refused or self.lost or self.closed)
+        return bool(self.entries or self.state or self.settled or self.refused or self.lost or self.closed or self.dead)
 
 
 def checksum(seq: int, entry: Entry, boot: int) -> int:

@@ -14,7 +14,7 @@ What is left to raise is SpoolError (the disk refuses) and CannotStart (a person
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -113,7 +113,7 @@ class MendingSpool:
                 return
         self.spool.commit(batch, now)
 
-    def read(self, topic: str, after: int, limit: int, now: Tick, known: Collection[int] = ()) -> list[SpooledRow]:
+    def read(self, topic: str, after: int, limit: int, now: Tick, known: Container[int] = ()) -> list[SpooledRow]:
         """Up to `limit` rows of `topic` behind `after`, in order, without those in `known`. Raises SpoolError, CannotStart."""
         rows: list[SpooledRow] = []
         while len(rows) < limit:
@@ -151,18 +151,20 @@ class MendingSpool:
         except Corrupt as error:
             self._mend(error, now)
 
-    def reopen(self, now: Tick, settled: Collection[int]) -> None:
-        """After errors: with a new connection, without the rows in `settled`. Raises SpoolError, CannotStart."""
+    def reopen(self, now: Tick, owed: Batch) -> None:
+        """After errors: with a new connection, and what is `owed` done to its rows and losses. Raises SpoolError, CannotStart."""
         if self.spool.file.displaced:
             self._rescue(now)
-            self.spool.commit(Batch(settled=list(settled)), now)
+            self.spool.commit(owed, now)
             return
         self._hold()
         self.spool.close()
         self.open(now)
         try:
-            if self._held is not None:  # else the file is another one
-                self._compare(self._held, settled, now)
+            if self._held is not None:
+                self._compare(self._held, owed, now)
+            elif owed.closed:  # another file, to which the losses were carried over
+                self.spool.commit(Batch(closed=owed.closed), now)
         except Corrupt as error:
             self._begin_anew(error, now)
         self._held = None
@@ -177,7 +179,7 @@ class MendingSpool:
             return
         self._suspect_ns = now.mono_ns
         _log.warning("the spool looks broken, it is opened again: %s", error)
-        self.reopen(now, ())
+        self.reopen(now, Batch())
 
     def _renew(self) -> None:
         self._hold()
@@ -199,13 +201,13 @@ class MendingSpool:
             self.spool.commit(Batch(state=self.state, lost=self._undeclared), now)
             self._undeclared = []
 
-    def _compare(self, held: _Held, settled: Collection[int], now: Tick) -> None:
+    def _compare(self, held: _Held, owed: Batch, now: Tick) -> None:
         """The file against what it held."""
         self.spool.cut(held.next_seq)
         gone = held.rows - self.spool.depth - self.spool.dropped  # what `verify` declared is among `dropped`
         before = self.spool.depth
-        self.spool.commit(Batch(settled=list(settled)), now)
-        gone -= len(settled) - (before - self.spool.depth)  # deleted by the commit that failed
+        self.spool.commit(owed, now)
+        gone -= len(owed.settled) + len(owed.refused) - (before - self.spool.depth)  # deleted by the commit that failed
         if gone > 0:
             _log.error("the spool came back without %d messages that it held", gone)
             self.spool.commit(Batch(lost=[Loss("node", "corrupt", held.since_ns or self._longest_ago(now), now.wall_ns, gone)]), now)

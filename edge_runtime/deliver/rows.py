@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from edge_runtime.clock import STEP_NS
-from edge_runtime.deliver.entry import Entry, checksum, on_the_wire
+from edge_runtime.deliver.entry import Dead, Entry, checksum, on_the_wire
 from edge_runtime.deliver.spoolfile import DEAD_ROWS
 from edge_runtime.present.restamp import UNSYNCED, restamp
 from edge_runtime.types import SpooledRow, Tick
@@ -165,8 +165,8 @@ class Rows:
             old.append(Found(seq, topic, wall_ns))
         return old
 
-    def bury(self, seq: int, why: str, dead_bytes: int) -> Found | None:
-        """Copy one row to `dead`, of which the newest DEAD_ROWS, at most `dead_bytes`, stay. None when there is no such row."""
+    def bury(self, seq: int, why: str) -> Found | None:
+        """Copy one row to `dead`. None when there is no such row."""
         query = f"SELECT t.topic, r.body, t.priority, r.mono_ns, r.wall_ns, r.origin, r.crc, r.boot {_JOINED} WHERE r.seq = ?"
         found = self._db.execute(query, (seq,)).fetchone()
         if found is None:
@@ -175,11 +175,22 @@ class Rows:
         row = Entry(*columns)
         if not isinstance(row.body, bytes) or crc != checksum(seq, row, boot):
             return Found(seq, row.topic, _whole(row.wall_ns))  # broke since it was sent: nothing is worth keeping
-        told = on_the_wire(row.body, self._epoch, seq, row.origin)
-        self._db.execute("INSERT OR REPLACE INTO dead VALUES (?, ?, ?, ?, ?)", (seq, row.topic, told, why, row.wall_ns))
+        happened_ns = self._happened_ns(Tick(row.mono_ns, row.wall_ns), boot)
+        self.keep_dead(seq, Dead(row.topic, on_the_wire(row.body, self._epoch, seq, row.origin), why, row.wall_ns))
+        return Found(seq, row.topic, happened_ns)
+
+    def keep_dead(self, seq: int, dead: Dead) -> None:
+        """Under a number of its own."""
+        self._db.execute("INSERT OR REPLACE INTO dead VALUES (?, ?, ?, ?, ?)", (seq, *dead))
+
+    def forget_dead(self, dead_bytes: int) -> None:
+        """But the newest DEAD_ROWS, at most `dead_bytes`."""
         limits = (DEAD_ROWS, dead_bytes)
         self._db.execute(f"DELETE FROM dead WHERE seq IN (SELECT seq FROM ({_NEWEST_DEAD}) WHERE place > ? OR total > ?)", limits)
-        return Found(seq, row.topic, self._happened_ns(Tick(row.mono_ns, row.wall_ns), boot))
+
+    def dead(self) -> list[Dead]:
+        """The oldest first."""
+        return [Dead(*each) for each in self._db.execute("SELECT topic, body, why, wall_ns FROM dead ORDER BY seq").fetchall()]
 
 
 def _whole(value: object) -> int:

@@ -27,7 +27,7 @@ from typing import Literal
 
 from edge_runtime.deliver import contents
 from edge_runtime.deliver.contents import Books
-from edge_runtime.deliver.entry import Batch, Entry
+from edge_runtime.deliver.entry import Batch, Dead, Entry
 from edge_runtime.deliver.losses import Loss, Losses
 from edge_runtime.deliver.openfile import OpenFile
 from edge_runtime.deliver.rows import CHUNK, Found, Rows
@@ -164,6 +164,11 @@ class Spool:
         sizes = itertools.accumulate(entry.size for _, entry in found)
         return [row for index, (row, total) in enumerate(zip(found, sizes, strict=True)) if not index or total <= size]
 
+    def dead(self) -> list[Dead]:
+        """What the broker refused for good, the oldest first. Raises SpoolError."""
+        with self.file.reading("looking"):
+            return self._table.dead()
+
     def shrink(self) -> None:
         """Give free pages back to the disk, a few at a time. Raises SpoolError."""
         if self.file.pragma("freelist_count") > CHUNK:
@@ -239,9 +244,7 @@ class Spool:
 
     def _apply(self, batch: Batch, now: Tick) -> int:
         self.depth -= self._table.delete(batch.settled)
-        for seq, why in batch.refused:
-            if found := self._table.bury(seq, why, self._options.max_bytes // 16):
-                self._drop([found], "refused", now)
+        self._bury(batch, now)
         for loss in batch.closed:
             self.losses.remove(loss)
         for loss in batch.lost:
@@ -255,6 +258,16 @@ class Spool:
             contents.save_state(self._connection, batch.state)
         contents.save_losses(self._connection, self.losses)
         return len(entries)
+
+    def _bury(self, batch: Batch, now: Tick) -> None:
+        for seq, why in batch.refused:
+            if found := self._table.bury(seq, why):
+                self._drop([found], "refused", now)
+        for dead in batch.dead:
+            self._table.keep_dead(self._next, dead)
+            self._next += 1
+        if batch.refused or batch.dead:
+            self._table.forget_dead(self._options.max_bytes // 16)
 
     def _fitting(self, entries: Sequence[Entry], now: Tick) -> Sequence[Entry]:
         """Without what no broker would take."""

@@ -20,6 +20,7 @@ from dataclasses import replace
 from edge_runtime.deliver.entry import Batch
 from edge_runtime.deliver.losses import Losses
 from edge_runtime.deliver.mending import MendingSpool
+from edge_runtime.deliver.owed import Owed
 from edge_runtime.deliver.spool import Spool, SpoolOptions
 from edge_runtime.deliver.spoolfile import MEMORY, Budget, filesystem_of
 from edge_runtime.errors import CannotStart, SpoolError
@@ -32,7 +33,6 @@ _GENERATION = 1 << 40  # keys that one spool in memory may use
 MEMORY_BYTES = 8_000_000
 RETRY_NS = 5_000_000_000
 HOLD_NS = 60_000_000_000
-MAX_OWED = 50_000
 _PIECE = 500  # rows moved at once
 _MENDINGS = 4  # opened again, begun anew, and what that may bring to light
 
@@ -54,7 +54,7 @@ class SteadySpool:
         self._dropped = 0  # by memories that are no more
         self._bytes = 0
         self._retry_ns = 0
-        self._owed: set[int] = set()  # rows of the disk that were acknowledged while it took no writes; at most MAX_OWED, the rest is sent again
+        self._owed = Owed()
         self._unread_ns: int | None = None  # since when the disk cannot be read
         self._withheld = False  # rows in memory, because of that
 
@@ -105,16 +105,18 @@ class SteadySpool:
     def commit(self, batch: Batch, now: Tick) -> list[tuple[str, int]]:
         """Store `batch`; the topics that have new rows, with their priorities."""
         self.state.update(batch.state)
+        topics = list({each.topic: each.priority for each in batch.entries}.items())
         if self._memory is not None:
+            batch = self._settle(self._memory, batch, now)  # before what is in memory moves, and gets other keys
             self._try_disk(now)
         if self._memory is None:
             try:
                 self._disk.commit(batch, now)
             except (SpoolError, CannotStart) as error:
-                self._degrade(error, now)
+                batch = self._settle(self._degrade(error, now), batch, now)
         if self._memory is not None:
-            self._in_memory(self._memory, batch, now)
-        return list({each.topic: each.priority for each in batch.entries}.items())
+            self._memory.commit(replace(batch, state={}), now)  # which waits in `self.state`
+        return topics
 
     def topics(self) -> list[tuple[str, int]]:
         """Every topic that may have rows, with its priority."""
@@ -206,23 +208,35 @@ class SteadySpool:
                 return rows
         return []
 
-    def _in_memory(self, memory: Spool, batch: Batch, now: Tick) -> None:
-        """The rows' share; the state waits in `self.state`, what was settled of the disk in `self._owed`."""
-        settled = [seq - self._base for seq in batch.settled if seq > self._base]
-        refused = [(seq - self._base, why) for seq, why in batch.refused if seq > self._base]
-        owed = [seq for seq in batch.settled if seq < MEMORY_BASE]
-        self._owed.update(owed[: MAX_OWED - len(self._owed)])
-        memory.commit(replace(batch, state={}, settled=settled, refused=refused), now)
+    def _settle(self, memory: Spool, batch: Batch, now: Tick) -> Batch:
+        """Do what `batch` says of rows and losses in memory; that of the disk's is owed. What is left: all that is new."""
+        own = Batch(
+            settled=[seq - self._base for seq in batch.settled if seq > self._base],
+            refused=[(seq - self._base, why) for seq, why in batch.refused if seq > self._base],
+            closed=[loss for loss in batch.closed if loss in memory.losses],
+        )
+        self._owed.add(
+            Batch(
+                settled=[seq for seq in batch.settled if seq < MEMORY_BASE],
+                refused=[(seq, why) for seq, why in batch.refused if seq < MEMORY_BASE],
+                closed=[loss for loss in batch.closed if loss not in own.closed],
+            )
+        )
+        if own:
+            memory.commit(own, now)
+        return Batch(batch.entries, batch.state, lost=batch.lost)
 
-    def _degrade(self, error: SpoolError | CannotStart, now: Tick) -> None:
+    def _degrade(self, error: SpoolError | CannotStart, now: Tick) -> Spool:
+        """The spool in memory, from now on."""
         if self._memory is not None:
-            return
+            return self._memory
         self._retry_ns = now.mono_ns + RETRY_NS
         self.degraded = str(error)
         _log.error("the disk refused, messages are kept in memory (up to %d MB) until it takes them: %s", MEMORY_BYTES // 1_000_000, error)
         self._memory = Spool(replace(self._options, path=MEMORY, max_bytes=MEMORY_BYTES), self.leads)
         self._memory.open()
         self._base += _GENERATION
+        return self._memory
 
     def _unreadable(self, error: SpoolError, now: Tick) -> None:
         if self._unread_ns is None:
@@ -242,14 +256,14 @@ class SteadySpool:
         self._retry_ns = now.mono_ns + RETRY_NS
         moved = 0
         try:
-            self._disk.reopen(now, self._owed)
+            self._disk.reopen(now, self._owed.as_batch())
             self._owed.clear()
             while piece := memory.first(_PIECE, self.commit_bytes):
                 self._disk.commit(Batch([entry for _, entry in piece]), now)
                 memory.commit(Batch(settled=[seq for seq, _ in piece]), now)
                 moved += len(piece)
                 self._beat()
-            self._disk.commit(Batch(state=self.state, lost=list(memory.losses)), now)
+            self._disk.commit(Batch(state=self.state, lost=list(memory.losses), dead=memory.dead()), now)
         except (SpoolError, CannotStart) as error:
             self.degraded = str(error)
             self._moves += bool(moved)

@@ -238,16 +238,18 @@ class Recorder:
                 return True
             stopping, wanted = self._stop, self._wanted
             refill, self._refill = self._refill, False
-            batch, taken = self._intake.gather() if self._must_store() else (Batch(), 0)
+            must_store = self._must_store()
+            batch, taken = self._intake.gather() if must_store else (Batch(), 0)
             done = self._done + taken
         now = self.clock.now()
         if wanted:
             self._add_gaps(batch, now)
-        if self._expire_due_s <= time.monotonic():
+        if batch or taken or stopping or self._alive_due_s <= time.monotonic():
+            self._store(batch, done, now)
+        if must_store and self._expire_due_s <= time.monotonic():  # behind what the broker answered, because rows may move
             self._expire_due_s = time.monotonic() + EXPIRE_S
             self._spool.expire(now)
-        if batch or stopping or self._alive_due_s <= time.monotonic():
-            self._store(batch, done, now)
+            self._stats = self._spool.stats()
         if refill or batch.entries or self._spool.moves != self._moves:
             self._read_ahead(now)
         return not (stopping and self._done >= self._intake.given)
@@ -255,7 +257,7 @@ class Recorder:
     def _must_store(self) -> bool:
         """Reading ahead alone is no reason for a transaction."""
         rewound, self._rewound = self._rewound, False  # what was acknowledged must be gone before it is read again
-        return self._stop or rewound or self._done < self._flush_to or self._intake.due_s <= time.monotonic()
+        return self._stop or rewound or self._done < self._flush_to or min(self._intake.due_s, self._alive_due_s) <= time.monotonic()
 
     def _wait_s(self) -> float:
         """Seconds until something is to be done."""
