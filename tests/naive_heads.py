@@ -66,4 +66,37 @@ def yolov8(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDAr
     return gathered([(around(*head[row, :4]), score, label) for row, score, label in best_in_rows(head, 4, -1, floor, keep)])
 
 
-TWINS: dict[str, Twin] = {"yolox": yolox, "yolov5": yolov5, "yolov8": yolov8}
+def listed(rows: Any, floor: float, keep: NDArray[np.bool_]) -> Found:
+    """Rows of (x1, y1, x2, y2), score and label that the graph chose itself."""
+    out = []
+    for box, score, label in rows:
+        if not (np.isfinite(score) and score >= np.float32(floor)):
+            continue
+        if not 0 <= label < len(keep):
+            raise ValueError(f"label {label}")
+        if keep[int(label)]:
+            out.append((list(box), float(score), int(label)))
+    return gathered(out)
+
+
+def yolov10(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    return listed([(row[:4], row[4], row[5]) for row in outputs[0][0]], floor, keep)
+
+
+def yolov7_nms(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    return listed([(row[1:5], row[6], row[5]) for row in outputs[0]], floor, keep)
+
+
+def efficient_nms(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    count, boxes, scores, labels = outputs
+    return listed(list(zip(boxes[0], scores[0], labels[0], strict=True))[: count[0, 0]], floor, keep)
+
+
+TWINS: dict[str, Twin] = {
+    "efficient-nms": efficient_nms,
+    "yolov10": yolov10,
+    "yolov5": yolov5,
+    "yolov7-nms": yolov7_nms,
+    "yolov8": yolov8,
+    "yolox": yolox,
+}

@@ -22,7 +22,10 @@ from edge_runtime.manifest import ImageInput, Manifest, Thresholds
 from edge_runtime.types import Detections, Geometry, Size, Stamp
 
 DECODERS: dict[str, str] = {
+    "efficient-nms": "edge_runtime.decode.efficient_nms:EfficientNmsDecoder",
+    "yolov10": "edge_runtime.decode.yolov10:Yolov10Decoder",
     "yolov5": "edge_runtime.decode.yolov5:Yolov5Decoder",
+    "yolov7-nms": "edge_runtime.decode.yolov7_nms:Yolov7NmsDecoder",
     "yolov8": "edge_runtime.decode.yolov8:Yolov8Decoder",
     "yolox": "edge_runtime.decode.yolox:YoloxDecoder",
 }
@@ -48,7 +51,7 @@ class Decoder(Protocol):
     def decode(self, outputs: Sequence[NDArray[Any]], stamp: Stamp, geometry: Geometry) -> Detections:
         """Boxes come back in source pixels, clipped to the picture, none of them empty: what lies in the padding alone is not there.
 
-        Raises ValueError for outputs of another shape than the manifest's.
+        Raises ValueError for outputs of another shape than the manifest's, and for a label that has no name.
         """
 
 

@@ -26,7 +26,7 @@ from edge_runtime.infer.bundle import CARD, LABELS, MANIFEST, MODEL, largest_dif
 from edge_runtime.infer.card import model_card
 from edge_runtime.infer.manifestfile import VERSION_PATTERN, read_labels, write_manifest
 from edge_runtime.infer.modelfile import read_model
-from edge_runtime.infer.safety import parse_model, problems_in
+from edge_runtime.infer.safety import parse_model, problems_in, shape_of, walk
 from edge_runtime.infer.session import bare_session, input_shape, open_session
 from edge_runtime.manifest import Dtype, Golden, ImageInput, Manifest
 from edge_runtime.options import ID_PATTERN
@@ -35,6 +35,7 @@ from edge_runtime.types import Size
 UNKNOWN = "unknown"
 SHIPPED_LABELS = {"coco80": Path(__file__).parent / "labels" / "coco80.txt"}
 
+_COUNTING = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})  # operators whose answer is as long as what they find
 _NOISE_CELL = 16  # pixels: blocks of one value look more like a picture than noise of single pixels, and pack well
 
 
@@ -136,18 +137,25 @@ def _fix_input(value: Any, size: Size | None, shown: str) -> bool:
 
 
 def _with_fixed_outputs(model: Any, shown: str) -> bytes:
-    """The serialised model, its outputs declared as large as they really are: found by running it."""
+    """The serialised model, its outputs declared as large as they really are: found by running it.
+
+    Where operators make as many rows as they find, sides that are open stay open: another picture gives another number.
+    """
     value = model.graph.input[0]
     sides = [side.dim_value for side in value.type.tensor_type.shape.dim]
     if not all(side > 0 for side in sides):
         raise BundleError(f"{shown}: input {value.name!r} has an open size: say which one with --size WxH")
+    counting = any(node.op_type in _COUNTING for node in walk(model.graph))
+    declared = [shape_of(output) or () for output in model.graph.output]
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
     session = bare_session(model.SerializeToString(deterministic=True), shown, ("cpu",), 1)
     dtype = {"tensor(uint8)": np.uint8, "tensor(float16)": np.float16}.get(session.get_inputs()[0].type, np.float32)
-    for output, array in zip(model.graph.output, session.run(None, {value.name: np.zeros(sides, dtype)}), strict=True):
-        for side in array.shape:
-            output.type.tensor_type.shape.dim.add().dim_value = side
+    found = session.run(None, {value.name: np.zeros(sides, dtype)})
+    for output, before, array in zip(model.graph.output, declared, found, strict=True):
+        for axis, side in enumerate(array.shape):
+            still_open = counting and axis < len(before) and isinstance(before[axis], str)
+            output.type.tensor_type.shape.dim.add(**({"dim_param": before[axis]} if still_open else {"dim_value": side}))
     fixed: bytes = model.SerializeToString(deterministic=True)
     return fixed
 

@@ -102,7 +102,47 @@ def yolov8_saying(objects: Objects) -> Outputs:
     return [head]
 
 
+# -- rows that the graph chose ---------------------------------------------------------------------------------------------------
+
+
+def random_rows(rng: np.random.Generator, count: int) -> tuple[Any, Any, Any]:
+    """Boxes [N, 4], scores [N] and labels [N], best first."""
+    corner = rng.uniform(-4, 60, (count, 2))
+    xyxy = np.concatenate([corner, corner + rng.uniform(2, 40, (count, 2))], axis=1).astype(np.float32)
+    return xyxy, -np.sort(-rng.uniform(0, 1, count)).astype(np.float32), rng.integers(0, len(LABELS), count)
+
+
+def told_rows(objects: Objects) -> tuple[Any, Any, Any]:
+    boxes = np.array([box for box, _, _ in objects], np.float32).reshape(-1, 4)
+    return boxes, np.array([score for _, score, _ in objects], np.float32), np.array([label for *_, label in objects], np.int64)
+
+
+def yolov10_rows(xyxy: Any, score: Any, label: Any) -> Outputs:
+    rows = np.zeros((1, 40, 6), np.float32)
+    rows[0, : len(score)] = np.concatenate([xyxy, score[:, None], label[:, None]], axis=1)
+    return [rows]
+
+
+def yolov7_nms_rows(xyxy: Any, score: Any, label: Any) -> Outputs:
+    return [np.concatenate([np.zeros((len(score), 1)), xyxy, label[:, None], score[:, None]], axis=1).astype(np.float32)]
+
+
+def efficient_nms_rows(xyxy: Any, score: Any, label: Any) -> Outputs:
+    """What is not filled holds rubbish."""
+    count = len(score)
+    boxes, scores, classes = np.full((1, 40, 4), 7, np.float32), np.full((1, 40), 0.99, np.float32), np.full((1, 40), -1, np.int32)
+    boxes[0, :count], scores[0, :count], classes[0, :count] = xyxy, score, label
+    return [np.array([[count]], np.int32), boxes, scores, classes]
+
+
+def rows_example(arrange: Callable[[Any, Any, Any], Outputs], open_sides: tuple[tuple[int, int], ...] = ()) -> Example:
+    return Example(lambda rng: arrange(*random_rows(rng, 30)), lambda objects: arrange(*told_rows(objects)), told=False, open_sides=open_sides)
+
+
 EXAMPLES = {
+    "efficient-nms": rows_example(efficient_nms_rows),
+    "yolov10": rows_example(yolov10_rows),
+    "yolov7-nms": rows_example(yolov7_nms_rows, open_sides=((0, 0),)),
     "yolov5": Example(yolov5_random, yolov5_saying),
     "yolov8": Example(yolov8_random, yolov8_saying),
     "yolox": Example(yolox_random, yolox_saying),

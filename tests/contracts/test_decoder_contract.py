@@ -64,9 +64,15 @@ def test_candidates_equal_the_plain_twin_s(name: str, seed: int, odd: list[tuple
     for place, number in odd:
         floats[place % len(floats)][place // len(floats) % floats[place % len(floats)].size] = number
     keep = rng.random(len(EXAMPLES[name].labels)) < 0.7
-    found = make_decoder(manifest(name), floor, keep).candidates(outputs)  # type: ignore[attr-defined]
+    one: Any = make_decoder(manifest(name), floor, keep)
+    try:
+        xyxy, score, label = TWINS[name](outputs, SIZE, floor, keep)
+    except ValueError:  # a label that has no name
+        with pytest.raises(ValueError, match="labels"):
+            one.candidates(outputs)
+        return
+    found = one.candidates(outputs)
     finite = np.isfinite(found.xyxy).all(axis=1)
-    xyxy, score, label = TWINS[name](outputs, SIZE, floor, keep)
     np.testing.assert_array_equal(found.label[finite], label)
     np.testing.assert_allclose(found.score[finite], score, rtol=1e-5)
     np.testing.assert_allclose(found.xyxy[finite], xyxy, rtol=1e-5, atol=1e-3)

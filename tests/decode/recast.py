@@ -81,4 +81,76 @@ def as_yolov8(cast: Recast) -> onnx.ModelProto:
     return cast.finished(("output0", FLOAT, [1, 4 + cast.classes, cast.rows]))
 
 
-CASTS: dict[str, Callable[[Recast], onnx.ModelProto]] = {"yolov5": as_yolov5, "yolov8": as_yolov8}
+def best_rows(cast: Recast, most: int = 300) -> int:
+    """The best anchors: "best.xyxy" [1, N, 4], "best.score" [1, N], "best.label" [1, N] int64, best first. Returns N."""
+    count = min(most, cast.rows)
+    cast.constant("most", np.array([count]))
+    cast.constant("second", np.array([1]))
+    cast.node("ReduceMax", ["chance"], "strongest", axes=[2], keepdims=0)
+    cast.node("ArgMax", ["chance"], "named", axis=2, keepdims=0)
+    cast.node("TopK", ["strongest", "most"], "best.score", "places", axis=1)
+    cast.node("GatherElements", ["named", "places"], "best.label", axis=1)
+    cast.constant("narrow", np.array([-1, count, 1]))
+    cast.constant("wide", np.array([1, count, 4]))
+    cast.node("Reshape", ["places", "narrow"], "places.column")
+    cast.node("Expand", ["places.column", "wide"], "places.wide")
+    cast.node("GatherElements", ["xyxy", "places.wide"], "best.xyxy", axis=1)
+    return count
+
+
+def column_of(cast: Recast, name: str, count: int) -> str:
+    """[1, N] as [1, N, 1] of float."""
+    cast.node("Cast", [name], f"{name}.float", to=FLOAT)
+    cast.node("Reshape", [f"{name}.float", "narrow"], f"{name}.column")
+    return f"{name}.column"
+
+
+def as_yolov10(cast: Recast) -> onnx.ModelProto:
+    count = best_rows(cast)
+    cast.node("Concat", ["best.xyxy", column_of(cast, "best.score", count), column_of(cast, "best.label", count)], "found", axis=2)
+    return cast.finished(("found", FLOAT, [1, count, 6]))
+
+
+def as_efficient_nms(cast: Recast) -> onnx.ModelProto:
+    count = best_rows(cast)
+    cast.constant("threshold", np.float32(0.1))
+    cast.node("Greater", ["best.score", "threshold"], "above")
+    cast.node("Cast", ["above"], "above.number", to=TensorProto.INT32)
+    cast.node("Cast", ["above"], "above.float", to=FLOAT)
+    cast.node("ReduceSum", ["above.float"], "filled")
+    cast.constant("single", np.array([1, 1]))
+    cast.node("Reshape", ["filled", "single"], "filled.shaped")
+    cast.node("Cast", ["filled.shaped"], "num_dets", to=TensorProto.INT32)
+    cast.node("Cast", ["best.label"], "det_classes", to=TensorProto.INT32)
+    outputs = [("num_dets", TensorProto.INT32, [1, 1]), ("best.xyxy", FLOAT, [1, count, 4])]
+    return cast.finished(*outputs, ("best.score", FLOAT, [1, count]), ("det_classes", TensorProto.INT32, [1, count]))
+
+
+def as_yolov7_nms(cast: Recast) -> onnx.ModelProto:
+    """The operator only selects, the best label of each anchor above 0.1, best first: what overlaps is left to whoever decodes."""
+    count = best_rows(cast)
+    cast.constant("threshold", np.float32([0.1]))
+    cast.constant("limit", np.array([count]))
+    cast.constant("never", np.float32([1.0]))
+    cast.constant("row", np.array([1, 1, count]))
+    cast.node("Reshape", ["best.score", "row"], "best.row")
+    cast.node("NonMaxSuppression", ["best.xyxy", "best.row", "limit", "never", "threshold"], "selected")
+    cast.constant("last", np.array(2))
+    cast.node("Gather", ["selected", "last"], "selected.place", axis=1)
+    scores, labels = column_of(cast, "best.score", count), column_of(cast, "best.label", count)
+    cast.constant("nought", np.float32(0))
+    cast.node("Mul", [scores, "nought"], "picture")
+    cast.node("Concat", ["picture", "best.xyxy", labels, scores], "every", axis=2)
+    cast.constant("first", np.array(0))
+    cast.node("Gather", ["every", "first"], "every.row", axis=0)
+    cast.node("Gather", ["every.row", "selected.place"], "detections", axis=0)
+    return cast.finished(("detections", FLOAT, ["found", 7]))
+
+
+CASTS: dict[str, Callable[[Recast], onnx.ModelProto]] = {
+    "efficient-nms": as_efficient_nms,
+    "yolov10": as_yolov10,
+    "yolov5": as_yolov5,
+    "yolov7-nms": as_yolov7_nms,
+    "yolov8": as_yolov8,
+}
