@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from edge_runtime.types import SpooledRow, Tick
 CHUNK = 256  # rows that are looked at or removed at once
 
 _SANE_NS = 1_600_000_000 * 10**9  # 2020: a wall clock before that was not set, and says nothing about age
+_NO_ENVELOPE = (ValueError, LookupError, TypeError, OverflowError)  # a body that is none, or has a time that no calendar has
 _JOINED = "FROM rows r JOIN topics t ON t.id = r.topic"
 _NEWEST_DEAD = "SELECT seq, row_number() OVER w AS place, sum(length(body)) OVER w AS total FROM dead WINDOW w AS (ORDER BY seq DESC)"
 
@@ -94,7 +96,7 @@ class Rows:
                 try:
                     told = self._put_right(body, Tick(mono_ns, wall_ns), boot)
                     sound.append(SpooledRow(seq, topic, on_the_wire(told, self._epoch, seq, origin), priority))
-                except (ValueError, LookupError, TypeError, OverflowError):  # no envelope, or a time that no calendar has
+                except _NO_ENVELOPE:
                     broken.append(seq)
             else:
                 broken.append(seq)
@@ -173,11 +175,14 @@ class Rows:
             return None
         *columns, crc, boot = found
         row = Entry(*columns)
+        happened = Tick(_whole(row.mono_ns), _whole(row.wall_ns))
+        lost = Found(seq, row.topic, self._happened_ns(happened, boot))
         if not isinstance(row.body, bytes) or crc != checksum(seq, row, boot):
-            return Found(seq, row.topic, _whole(row.wall_ns))  # broke since it was sent: nothing is worth keeping
-        happened_ns = self._happened_ns(Tick(row.mono_ns, row.wall_ns), boot)
-        self.keep_dead(seq, Dead(row.topic, on_the_wire(row.body, self._epoch, seq, row.origin), why, row.wall_ns))
-        return Found(seq, row.topic, happened_ns)
+            return lost._replace(wall_ns=happened.wall_ns)  # broke since it was sent: nothing is worth keeping
+        with contextlib.suppress(*_NO_ENVELOPE):
+            told = on_the_wire(self._put_right(row.body, happened, boot), self._epoch, seq, row.origin)
+            self.keep_dead(seq, Dead(row.topic, told, why, lost.wall_ns))
+        return lost
 
     def keep_dead(self, seq: int, dead: Dead) -> None:
         """Under a number of its own."""

@@ -75,7 +75,7 @@ class Spool:
         self._next = 1
         self._booked = Books(0, 1)
         self._topics: dict[str, tuple[int, int]] = {}
-        self.max_body = min(MAX_BODY_BYTES, self._budget.commit_bytes // 2)
+        self.max_body = min(MAX_BODY_BYTES, options.max_bytes // 100)
 
     def open(self, first_seq: int = 1) -> None:
         """Open or make the file; numbers below `first_seq` are not given. Raises CannotStart, Corrupt; SpoolError when the disk fails."""

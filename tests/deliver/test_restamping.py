@@ -15,7 +15,7 @@ from edge_runtime.deliver.spool import SpoolOptions
 from edge_runtime.deliver.spoolfile import boot_id
 from edge_runtime.deliver.steady import SteadySpool
 from edge_runtime.present.envelope import Enveloper, rfc3339
-from edge_runtime.types import ClockState, Event, Tick
+from edge_runtime.types import ClockState, Event, SpooledRow, Tick
 from tests.peers.disk import small_disk
 
 ENVELOPER = Enveloper("north", "cam-1", None)
@@ -84,7 +84,7 @@ def test_rows_in_memory_are_put_right_too(tmp_path: Path) -> None:
             wide = entry(number)
             spool.commit(Batch([wide._replace(body=wide.body[:-1] + b',"x":"' + b"x" * 4000 + b'"}')]), NOW)
         spool.leads[boot_id()] = LEAD_NS
-        rows = []
+        rows: list[SpooledRow] = []
         while found := spool.read(TOPIC, rows[-1].seq if rows else 0, 100, NOW):
             rows += found
         bodies = [json.loads(row.body) for row in rows]
@@ -103,6 +103,19 @@ def test_row_whose_times_broke_is_a_loss_and_never_told_wrong(tmp_path: Path, co
     assert [body["data"]["n"] for body in told(spool)] == [2]
     assert [loss.reason for loss in spool.losses] == ["corrupt"]
     spool.close()
+
+
+def test_row_that_is_buried_after_the_sync_is_put_right_in_the_dead_table(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "s.db")
+    spool.commit(Batch([entry(1)]), NOW)
+    spool.leads[boot_id()] = LEAD_NS
+    spool.commit(Batch(refused=[(1, "not authorized")]), NOW)
+    spool.close()
+    with closing(sqlite3.connect(tmp_path / "s.db")) as file:
+        ((body, wall_ns),) = file.execute("SELECT body, wall_ns FROM dead").fetchall()
+    dead = json.loads(body)
+    assert (dead["clock"], dead["time"], dead["seq"]) == ("restamped", right(1), 1)
+    assert rfc3339(wall_ns) == right(1)
 
 
 def test_entry_keeps_its_times_when_it_moves(tmp_path: Path) -> None:

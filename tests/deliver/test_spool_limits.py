@@ -10,7 +10,18 @@ import pytest
 from edge_runtime.deliver.entry import Batch
 from edge_runtime.deliver.spool import MAX_TOPICS
 from edge_runtime.types import Tick
-from tests.deliver.test_spool import NOW, entry, numbers, opened
+from tests.deliver.test_spool import NOW, ROOT, entry, numbers, opened
+
+
+@pytest.mark.parametrize(("max_bytes", "largest"), [(256_000_000, 256_000), (25_600_000, 256_000), (8_000_000, 80_000), (1_000_000, 10_000)])
+def test_largest_body_is_what_delivery_md_promises(tmp_path: Path, max_bytes: int, largest: int) -> None:
+    assert "256 kB, or than a hundredth of a smaller `max_bytes` (80 kB while the disk refuses)" in (ROOT / "DELIVERY.md").read_text()
+    spool = opened(tmp_path / "s.db", max_bytes=max_bytes)
+    empty = len(entry(1).body)
+    assert spool.commit(Batch([entry(1, size=largest - empty), entry(2, size=largest - empty + 1)]), NOW) == 1
+    assert [(loss.reason, loss.rows) for loss in spool.losses] == [("oversize", 1)]
+    assert numbers(spool) == [1]
+    spool.close()
 
 
 @pytest.mark.parametrize("policy", ["drop_oldest", "reject_new"])
