@@ -34,9 +34,9 @@ check: setup ## ruff, mypy --strict, layers, docs, wheels for 64-bit Arm
 bench: setup ## every figure with its target: stages, walk, limit, usual script, start, memory
 	$(PYTHON) -m tests.benchmarks
 
-soak: setup ## the tests that take minutes: memory slope, long outages, more random examples
+soak: setup ## the tests that take minutes: memory slope, hundreds of faults, more random examples
 	$(PYTHON) -m tests.benchmarks.soak
-	$(PYTHON) -m pytest -m slow --timeout 3600 --hypothesis-profile soak
+	$(PYTHON) -m pytest -m slow -raP --timeout 3600 --hypothesis-profile soak
 
 demo: ## all of it at work, nothing else needed: simulated street, shipped model, broker, live counts beside the truth
 	@tests/environment/setup.sh --demo

@@ -16,7 +16,7 @@ PREFIX = "edge/v1/test/box"
 class Observer:
     """Records what the node publishes: events as arrivals, the rest by topic. Reconnects by itself, within a second."""
 
-    def __init__(self, port: int, ca: Path | None = None) -> None:
+    def __init__(self, port: int, ca: Path | None = None, prefix: str = PREFIX) -> None:
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
         from paho.mqtt.packettypes import PacketTypes
@@ -24,6 +24,7 @@ class Observer:
 
         self.arrivals: list[Arrival] = []
         self.rest: dict[str, list[bytes]] = {}
+        self._prefix = prefix
         self._changed = threading.Condition()
         self._subscribed = threading.Event()
         self._markers: set[str] = set()
@@ -31,7 +32,7 @@ class Observer:
         client.reconnect_delay_set(1, 1)
         if ca is not None:
             client.tls_set(str(ca))
-        client.on_connect = lambda client, *_: client.subscribe(f"{PREFIX}/#", qos=1)
+        client.on_connect = lambda client, *_: client.subscribe(f"{prefix}/#", qos=1)
         client.on_subscribe = lambda *_: self._subscribed.set()
         client.on_message = self._take
         properties: Any = Properties(PacketTypes.CONNECT)
@@ -59,7 +60,7 @@ class Observer:
     def catch_up(self, limit_s: float) -> None:
         """Until everything is here that the broker had for this session when it was called: a message of its own comes behind all that."""
         marker = uuid.uuid4().hex
-        self._client.publish(f"{PREFIX}/marker", marker.encode(), 1)
+        self._client.publish(f"{self._prefix}/marker", marker.encode(), 1)
         with self._changed:
             assert self._changed.wait_for(lambda: marker in self._markers, limit_s), f"the broker did not give out all that it has in {limit_s:g} s"
 
@@ -75,7 +76,7 @@ class Observer:
 
     def _take(self, client: Any, _data: object, message: Any) -> None:
         with self._changed:
-            branch = message.topic.removeprefix(f"{PREFIX}/")
+            branch = message.topic.removeprefix(f"{self._prefix}/")
             if branch.startswith("obs/"):
                 self.arrivals.append(Arrival.of(time.time_ns(), message.topic, message.payload, bool(message.dup)))
             elif branch == "marker":

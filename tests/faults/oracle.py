@@ -26,7 +26,7 @@ from edge_runtime.sources.sim.load import LATEST_S
 _NS = 1_000_000_000
 TRANSACTION_S = 1.0  # the most that one commit, and being held up by other processes, may take beside `commit_ms`
 IN_TRANSIT_S = 0.5  # from the broker's PUBACK to the subscriber's record of the message
-LINGERS_S = 60.0  # a fault's duplicates come within that
+LINGERS_S = 180.0  # a fault's duplicates come within that: half a minute until it is noticed, 90 s at most until the next try
 
 
 class Arrival(NamedTuple):

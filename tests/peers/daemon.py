@@ -19,13 +19,17 @@ READY_LIMIT_S = 90.0  # a cold kernel cache on a busy machine
 
 
 class DaemonProcess:
-    """`edge-runtime --config F`; what it says is kept. Ended, children included, when the context ends."""
+    """`edge-runtime --config F`; what it says is kept. Ended, children included, when the context ends.
 
-    def __init__(self, config: Path, *more: str, env: dict[str, str] | None = None) -> None:
+    `inside`: words that a command must begin with to run in a place of its own (see peers/namespace.py).
+    """
+
+    def __init__(self, config: Path, *more: str, env: dict[str, str] | None = None, inside: Sequence[str] = ()) -> None:
         self.config = config
         self.log: list[str] = []
         self.ready_line = ""
         self._more = more
+        self._inside = tuple(inside)
         self._env = {**os.environ, **(env or {})}
         self._process: subprocess.Popen[str] | None = None
         self._listeners: list[threading.Thread] = []
@@ -47,7 +51,7 @@ class DaemonProcess:
     def launch(self) -> None:
         """Start, and wait for nothing."""
         self.ready_line = ""
-        command = [sys.executable, "-W", "error", "-m", "edge_runtime", "--config", str(self.config), *self._more]
+        command = [*self._inside, sys.executable, "-W", "error", "-m", "edge_runtime", "--config", str(self.config), *self._more]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self._env)
         for stream in (self._process.stderr, self._process.stdout):
             assert stream is not None

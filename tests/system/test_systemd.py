@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,35 +10,10 @@ import pytest
 
 from tests.peers.broker import free_port
 from tests.peers.daemon import DaemonProcess, write_config
+from tests.peers.systemd import Manager
 from tests.system.conftest import camera_table, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.material]
-
-
-class Manager:
-    """Listens where NOTIFY_SOCKET points."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.heard: list[str] = []
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
-        self._socket.settimeout(0.2)
-        self._open = True
-        self._thread = threading.Thread(target=self._listen)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        while self._open:
-            try:
-                self.heard += self._socket.recv(4096).decode().splitlines()
-            except TimeoutError:
-                continue
-
-    def close(self) -> None:
-        self._open = False
-        self._thread.join()
-        self._socket.close()
 
 
 @pytest.fixture
