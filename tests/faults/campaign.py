@@ -40,6 +40,7 @@ LONGEST_LIFE_S = 2.5  # of a daemon that is ready, and of a plan's wait beside i
 LONGEST_START_S = 0.8  # within which it is killed when it shall not get ready
 EARLY = 0.15  # so many of the kills come before the daemon is ready
 LONGEST_AWAY_S = 1.5
+LONGEST_DARK_S = 0.1
 DRAIN_S = 120.0
 CAUGHT_UP_S = 1.0  # what arrives is no older than that
 
@@ -51,6 +52,7 @@ class Round(NamedTuple):
     early: bool
     beside: Sequence[tuple[Literal["restart", "cut"], float]]
     away_s: float  # how long a broker that is restarted is away
+    dark_s: float  # for so long before the kill, and before a cut, what is on the way is lost: otherwise the kernel still delivers it
 
 
 def make_plan(kills: int, restarts: int, cuts: int, seed: int) -> list[Round]:
@@ -61,12 +63,13 @@ def make_plan(kills: int, restarts: int, cuts: int, seed: int) -> list[Round]:
         beside[chance.randrange(kills + 1)].append(("restart", chance.uniform(0, LONGEST_LIFE_S)))
     for _ in range(cuts):
         beside[chance.randrange(kills + 1)].append(("cut", chance.uniform(0, LONGEST_LIFE_S)))
-    return [_round(chance, each) for each in beside]
+    early = chance.sample(range(kills), round(EARLY * kills))
+    return [_round(chance, number in early, each) for number, each in enumerate(beside)]
 
 
-def _round(chance: random.Random, beside: Sequence[tuple[Literal["restart", "cut"], float]]) -> Round:
-    early = chance.random() < EARLY
-    return Round(chance.uniform(0, LONGEST_START_S if early else LONGEST_LIFE_S), early, beside, chance.uniform(0, LONGEST_AWAY_S))
+def _round(chance: random.Random, early: bool, beside: Sequence[tuple[Literal["restart", "cut"], float]]) -> Round:
+    life_s = chance.uniform(0, LONGEST_START_S if early else LONGEST_LIFE_S)
+    return Round(life_s, early, beside, chance.uniform(0, LONGEST_AWAY_S), max(0.0, chance.uniform(-LONGEST_DARK_S, LONGEST_DARK_S)))
 
 
 @dataclass
@@ -96,7 +99,7 @@ def run(folder: Path, plan: Sequence[Round], rate: float, tls: bool = False) -> 
             for number, each in enumerate(plan):
                 faults.begin(each)
                 if number < len(plan) - 1:
-                    _live_and_die(daemon, each, record.faults)
+                    _live_and_die(daemon, each, faults)
             daemon.start()
             faults.join()
             record.last = drain(daemon, folder / "spool.db", observer)
@@ -109,20 +112,21 @@ def run(folder: Path, plan: Sequence[Round], rate: float, tls: bool = False) -> 
 
 
 class Faults:
-    """Everything that happens beside the daemon's lives, each in a thread of its own."""
+    """What is done to the daemon, its connection and its broker; what happens beside its lives in threads of its own."""
 
-    def __init__(self, broker: Broker, proxy: Proxy, faults: list[Fault]) -> None:
+    def __init__(self, broker: Broker, proxy: Proxy, done: list[Fault]) -> None:
         self._broker = broker
         self._proxy = proxy
-        self._faults = faults
+        self._done = done
         self._one_restart = threading.Lock()
+        self._one_night = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
 
     def begin(self, each: Round) -> None:
         """Let what is planned beside this round happen in its time."""
         for kind, after_s in each.beside:
-            thread = threading.Thread(target=self._do, args=(kind, after_s, each.away_s), name=kind)
+            thread = threading.Thread(target=self._do, args=(kind, after_s, each), name=kind)
             thread.start()
             self._threads.append(thread)
 
@@ -133,39 +137,54 @@ class Faults:
         if self._failures:
             raise self._failures[0]
 
-    def _do(self, kind: Literal["restart", "cut"], after_s: float, away_s: float) -> None:
+    def kill(self, daemon: DaemonProcess, dark_s: float, ready_ns: int) -> None:
+        """SIGKILL."""
+        with self._night(dark_s):
+            daemon.send(signal.SIGKILL)
+            self._done.append(Fault("kill", time.time_ns(), ready_ns))
+            daemon.kill()
+
+    def _do(self, kind: Literal["restart", "cut"], after_s: float, each: Round) -> None:
         time.sleep(after_s)
         try:
             if kind == "cut":
-                self._cut()
+                self._cut(each.dark_s)
             else:
-                self._restart(away_s)
+                self._restart(each.away_s)
         except BaseException as error:  # noqa: BLE001 - told by `join`
             self._failures.append(error)
 
-    def _cut(self) -> None:
+    def _cut(self, dark_s: float) -> None:
         until(lambda: self._proxy.live, DRAIN_S, "no connection to cut")
-        self._proxy.cut()
-        self._faults.append(Fault("cut", time.time_ns()))
+        with self._night(dark_s):
+            self._done.append(Fault("cut", time.time_ns()))
 
     def _restart(self, away_s: float) -> None:
         with self._one_restart:
-            self._faults.append(Fault("restart", time.time_ns()))
+            self._done.append(Fault("restart", time.time_ns()))
             self._broker.stop()
             time.sleep(away_s)
             self._broker.start()
 
+    @contextlib.contextmanager
+    def _night(self, dark_s: float) -> Iterator[None]:
+        """What is on the way is lost for a while, and then every connection."""
+        with self._one_night:
+            self._proxy.swallowing = dark_s > 0
+            time.sleep(dark_s)
+            yield
+            self._proxy.cut()
+            self._proxy.swallowing = False
 
-def _live_and_die(daemon: DaemonProcess, each: Round, faults: list[Fault]) -> None:
+
+def _live_and_die(daemon: DaemonProcess, each: Round, faults: Faults) -> None:
     daemon.launch()
     if not each.early:
         daemon.await_ready()
     ready_ns = 0 if each.early else time.time_ns()
     time.sleep(each.life_s)
     assert daemon.running, "the daemon ended by itself:\n" + "\n".join(daemon.log[-40:])
-    daemon.send(signal.SIGKILL)
-    faults.append(Fault("kill", time.time_ns(), ready_ns))
-    daemon.kill()
+    faults.kill(daemon, each.dark_s, ready_ns)
 
 
 def drain(daemon: DaemonProcess, spool: Path, observer: Observer) -> int:

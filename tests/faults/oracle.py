@@ -25,7 +25,9 @@ from edge_runtime.sources.sim.load import LATEST_S
 
 _NS = 1_000_000_000
 TRANSACTION_S = 1.0  # the most that one commit, and being held up by other processes, may take beside `commit_ms`
+NOTHING_YET_S = 1.0  # of a life that has declared how long nobody looked, until its first number is committed
 IN_TRANSIT_S = 0.5  # from the broker's PUBACK to the subscriber's record of the message
+ROUNDABOUT_S = 20.0  # the same where the broker is away meanwhile
 LINGERS_S = 180.0  # a fault's duplicates come within that: half a minute until it is noticed, 90 s at most until the next try
 
 
@@ -184,34 +186,50 @@ def _window_s(kill: Fault, times: Sequence[int], gaps: Sequence[Arrival], promis
     if window_s > promise.commit_s + TRANSACTION_S:
         complaints.append(f"a kill took {window_s:.3f} s of what was produced, the commit window is {promise.commit_s} s")
     for stream in (promise.stream, "node"):
-        downs = [gap.gap for gap in gaps if gap.stream == stream and gap.gap is not None and gap.gap["reason"] == "down"]
-        spans = [(parse_rfc3339(str(down["from"])), parse_rfc3339(str(down["to"]))) for down in downs]
-        over = [since_ns for since_ns, until_ns in spans if since_ns <= kill.at_ns <= until_ns]
-        if kill.ready_ns and not over:
+        since_ns = _down_since(kill.at_ns, [gap.gap for gap in gaps if gap.stream == stream and gap.gap is not None])
+        if kill.ready_ns and since_ns == kill.at_ns:
             complaints.append(f"no gap `down` of {stream} covers the kill at {kill.at_ns / _NS:.3f}")
-        elif over and stream == promise.stream and min(over) > newest_ns + LATEST_S * _NS:
-            complaints.append(f"the gap `down` begins {(min(over) - newest_ns) / _NS:.3f} s behind the newest number that survived")
+        elif kill.ready_ns and since_ns > newest_ns + LATEST_S * _NS and stream == promise.stream:
+            complaints.append(f"gaps `down` begin {(since_ns - newest_ns) / _NS:.3f} s behind the newest number that survived")
     return window_s
 
 
+def _down_since(at_ns: int, gaps: Sequence[Mapping[str, object]]) -> int:
+    """When the time began that is told as `down` and lasts until `at_ns`; lives that committed nothing lie in it. `at_ns` when none is told."""
+    spans = [(parse_rfc3339(str(gap["from"])), parse_rfc3339(str(gap["to"]))) for gap in gaps if gap["reason"] == "down"]
+    patience_ns = 0
+    for from_ns, to_ns in sorted(spans, reverse=True):
+        if from_ns <= at_ns <= to_ns + patience_ns:
+            at_ns, patience_ns = from_ns, round(NOTHING_YET_S * _NS)
+    return at_ns
+
+
 def _spent(arrivals: Sequence[Arrival], allowed: Mapping[Fault, int], complaints: list[str]) -> tuple[dict[Fault, tuple[int, int]], int]:
-    """The node's duplicates, each charged to the newest fault before it that may cost one more; and how many there were."""
+    """The node's duplicates, each charged to the newest fault before it that may have cost it; and how many there were."""
     spent = dict.fromkeys(allowed, 0)
-    seen: set[str] = set()
+    before_ns: dict[str, int] = {}
     duplicates = unexplained = 0
     for each in arrivals:
-        if each.redelivered or each.identity not in seen:
-            seen.add(each.identity)
+        came_ns = before_ns.get(each.identity)
+        if not each.redelivered:
+            before_ns[each.identity] = each.at_ns
+        if came_ns is None or each.redelivered:
             continue
         duplicates += 1
-        open_faults = [fault for fault in allowed if fault.at_ns <= each.at_ns <= fault.at_ns + LINGERS_S * _NS and spent[fault] < allowed[fault]]
-        if open_faults:
-            spent[open_faults[-1]] += 1
+        guilty = [fault for fault in allowed if _may_cost(fault, came_ns, each.at_ns) and spent[fault] < allowed[fault]]
+        if guilty:
+            spent[guilty[-1]] += 1
         else:
             unexplained += 1
     if unexplained:
         complaints.append(f"{unexplained} duplicates more than the faults before them may cost")
     return {fault: (spent[fault], allowed[fault]) for fault in allowed}, duplicates
+
+
+def _may_cost(fault: Fault, came_ns: int, again_ns: int) -> bool:
+    """Whether `fault` may be why what came at `came_ns` came again: it was sent before, and acknowledged shortly before a kill if it was at all."""
+    since_ns = fault.at_ns - (SETTLE_S + TRANSACTION_S) * _NS if fault.kind == "kill" else 0
+    return since_ns <= came_ns <= fault.at_ns + ROUNDABOUT_S * _NS and fault.at_ns <= again_ns <= fault.at_ns + LINGERS_S * _NS
 
 
 def _allowed(faults: Sequence[Fault], all_ns: Sequence[int], first_ns: Sequence[int]) -> dict[Fault, int]:

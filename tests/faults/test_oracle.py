@@ -132,6 +132,16 @@ def test_kill_may_cost_what_was_acknowledged_in_the_second_before_and_no_more() 
     require(found, f"{141 - allowed} duplicates more than")
 
 
+def test_kill_does_not_pay_for_what_was_acknowledged_long_before_it_or_after_it() -> None:
+    cut = Fault("cut", KILL.at_ns + _NS)
+    again = [number(n, late_s=2.0) for n in range(210, 260)]
+    assert verdict([*sound(), *again], [KILL, cut]).most("cut") == (WINDOW, WINDOW)
+    old = Fault("kill", KILL.at_ns - 100 * _NS)  # before anything was produced
+    require(verdict([*sound(), *again], [old, cut]), f"{50 - WINDOW} duplicates more than")
+    late = Fault("kill", _BEGAN_NS + 5 * _NS)
+    require(verdict([*sound(), number(30, late_s=6.0)], [late]), "1 duplicates more than")
+
+
 def test_duplicates_without_any_fault_are_too_many() -> None:
     require(verdict([*sound(), number(30, late_s=0.2)]), "1 duplicates more than")
 
@@ -151,7 +161,20 @@ def test_kill_without_a_gap_or_beyond_the_commit_window_is_seen() -> None:
     renumbered = [each._replace(number=each.number - 121) if each.number and each.number > 200 else each for each in tail]
     found = verdict(renumbered, [KILL], last=COUNT - 121)
     assert found.silent == 0
-    require(found, "a kill took 1.270 s", "begins 1.210 s behind the newest number")
+    require(found, "a kill took 1.270 s", "gaps `down` begin 1.210 s behind the newest number")
+
+
+def test_gaps_of_lives_that_committed_nothing_are_one_time_down() -> None:
+    between_ns = KILL.at_ns + 100_000_000
+    first, second = (KILL.at_ns - 60_000_000, between_ns), (between_ns + 150_000_000, between_ns + 300_000_000)
+    chain = [
+        gap("down", *span, stream=stream, seq=10_100 + n)
+        for n, (span, stream) in enumerate((s, t) for s in (first, second) for t in ("oracle", "node"))
+    ]
+    numbers = [each for each in sound() if each.number]
+    again = Fault("kill", second[0] + 50_000_000, between_ns)
+    assert verdict([*numbers, *chain], [KILL, again]).complaints == []
+    require(verdict([*numbers, *chain[:2]], [KILL, again]), "no gap `down` of oracle", "no gap `down` of node")
 
 
 def test_kill_before_anything_was_produced_takes_nothing() -> None:
