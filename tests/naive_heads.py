@@ -6,6 +6,7 @@ pixels, scores and labels of every anchor that is good enough, wanted and finite
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -92,7 +93,46 @@ def efficient_nms(outputs: Sequence[NDArray[Any]], size: Size, floor: float, kee
     return listed(list(zip(boxes[0], scores[0], labels[0], strict=True))[: count[0, 0]], floor, keep)
 
 
+def detr(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    """Softmax over the classes and "no object"."""
+    out = []
+    logits, boxes = outputs
+    for row, box in zip(logits[0].astype(np.float64), boxes[0] * np.float32([*size, *size]), strict=True):
+        if np.isnan(row).any() or row.max() == np.inf:
+            continue  # minus infinity is a label that cannot be
+        with np.errstate(all="ignore"):
+            chances = np.exp(row - row.max()) / np.exp(row - row.max()).sum()
+        best = int(np.argmax(chances[:-1]))
+        if chances[best] >= floor and keep[best]:
+            out.append((around(*box), float(chances[best]), best))
+    return gathered(out)
+
+
+def rtdetr_logits(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    """A sigmoid for each class."""
+    logits, boxes = outputs
+    out = []
+    for row, logit, label in best_in_rows(logits[0], 0, -1, -np.inf, keep):
+        chance = 1 / (1 + math.exp(min(-logit, 500)))
+        if chance >= floor:
+            out.append((around(*boxes[0, row] * np.float32([*size, *size])), chance, label))
+    return gathered(out)
+
+
+def rfdetr(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    return rtdetr_logits(outputs[::-1], size, floor, keep)
+
+
+def rtdetr(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    labels, boxes, scores = outputs
+    return listed(list(zip(boxes[0], scores[0], labels[0], strict=True)), floor, keep)
+
+
 TWINS: dict[str, Twin] = {
+    "detr": detr,
+    "rfdetr": rfdetr,
+    "rtdetr": rtdetr,
+    "rtdetr-logits": rtdetr_logits,
     "efficient-nms": efficient_nms,
     "yolov10": yolov10,
     "yolov5": yolov5,

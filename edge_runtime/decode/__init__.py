@@ -22,7 +22,11 @@ from edge_runtime.manifest import ImageInput, Manifest, Thresholds
 from edge_runtime.types import Detections, Geometry, Size, Stamp
 
 DECODERS: dict[str, str] = {
+    "detr": "edge_runtime.decode.detr:DetrDecoder",
     "efficient-nms": "edge_runtime.decode.efficient_nms:EfficientNmsDecoder",
+    "rfdetr": "edge_runtime.decode.detr:RfDetrDecoder",
+    "rtdetr": "edge_runtime.decode.rtdetr:RtDetrDecoder",
+    "rtdetr-logits": "edge_runtime.decode.detr:RtDetrLogitsDecoder",
     "yolov10": "edge_runtime.decode.yolov10:Yolov10Decoder",
     "yolov5": "edge_runtime.decode.yolov5:Yolov5Decoder",
     "yolov7-nms": "edge_runtime.decode.yolov7_nms:Yolov7NmsDecoder",

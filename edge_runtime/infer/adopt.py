@@ -2,9 +2,9 @@
 
     read ─► safe? ─► repair ─► families from the shapes ─► run on seeded noise ─► the one that decodes such numbers ─► write ─► prove
 
-What is repaired: initializers that are graph inputs too (they block constant folding), an open batch (fixed to 1), open sizes (`size`). A file that
-needs none of it is kept as it is, byte for byte. What nobody can read from a file is how pictures must be prepared for it: the family's usual way is
-written into the manifest, and the model card says so.
+What is repaired: initializers that are graph inputs too (they block constant folding), an open batch (fixed to 1), open sizes (`size`), a second
+input for the size that boxes are scaled to (made a constant: the tensor's own). A file that needs none of it is kept as it is, byte for byte. What
+nobody can read from a file is how pictures must be prepared for it: the family's usual way is written into the manifest, and the model card says so.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.decode import DECODERS, family_of
 from edge_runtime.errors import BundleError
-from edge_runtime.infer.anatomy import Anatomy, Guess, describe, image_of
+from edge_runtime.infer.anatomy import Anatomy, Guess, describe, image_of, is_target_size, port_of
 from edge_runtime.infer.bundle import CARD, LABELS, MANIFEST, MODEL, largest_difference, load_bundle, put_in_place, write_golden
 from edge_runtime.infer.card import model_card
 from edge_runtime.infer.manifestfile import VERSION_PATTERN, read_labels, write_manifest
@@ -96,16 +96,29 @@ def repaired(data: bytes, shown: str, size: Size | None = None) -> tuple[bytes, 
     graph = model.graph
     stored = {tensor.name for tensor in graph.initializer}
     kept = [value for value in graph.input if value.name not in stored]
-    del graph.input[:]
-    graph.input.extend(kept)
-    if len(kept) != 1:
+    sizes = [value for value in kept if is_target_size(port_of(value))]
+    pictures = [value for value in kept if not is_target_size(port_of(value))]
+    if len(pictures) != 1 or len(sizes) > 1:
         raise BundleError(f"{shown}: {len(kept)} inputs ({', '.join(value.name for value in kept)}): expected one, a picture")
-    if _fix_input(graph.input[0], size, shown):
+    del graph.input[:]
+    graph.input.extend(pictures)
+    resized = _fix_input(graph.input[0], size, shown)
+    for value in sizes:
+        graph.initializer.append(_target_size(value, graph.input[0]))
+    if resized:
         del graph.value_info[:]  # sizes in between were written for an open one
         data = _with_fixed_outputs(model, shown)
     elif model.SerializeToString(deterministic=True) != before:
         data = model.SerializeToString(deterministic=True)
     return data, describe(parse_model(data, shown), shown, data)
+
+
+def _target_size(value: Any, picture: Any) -> Any:
+    """Width and height of the picture's tensor, in place of the input that would say them. Raises BundleError while they are open."""
+    from onnx import numpy_helper
+
+    width, height = image_of(port_of(picture))[0]
+    return numpy_helper.from_array(np.array([[width, height]], port_of(value).dtype), value.name)
 
 
 def noise(image: ImageInput) -> NDArray[Any]:

@@ -59,8 +59,8 @@ def examine(path: Path) -> Anatomy:
 def describe(model: Any, shown: str, data: bytes) -> Anatomy:
     """What stands in `model`, which was parsed from `data`."""
     stored = {tensor.name for tensor in model.graph.initializer}
-    inputs = tuple(_value(each) for each in model.graph.input if each.name not in stored)
-    outputs = tuple(_value(each) for each in model.graph.output)
+    inputs = tuple(port_of(each) for each in model.graph.input if each.name not in stored)
+    outputs = tuple(port_of(each) for each in model.graph.output)
     operators = Counter(f"{node.domain}::{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type for node in walk(model.graph))
     return Anatomy(
         file=shown,
@@ -74,7 +74,10 @@ def describe(model: Any, shown: str, data: bytes) -> Anatomy:
         operators=dict(operators.most_common()),
         parameters=_parameters(model.graph),
         unsafe=tuple(problems_in(model)),
-        repairs=_shortened(open_shapes(model)),
+        repairs=(
+            *_shortened(open_shapes(model)),
+            *(f"input {each.name!r} can only be the tensor's own size" for each in inputs if is_target_size(each)),
+        ),
         guesses=guess_families(inputs, outputs),
     )
 
@@ -91,12 +94,18 @@ def image_of(value: Port) -> tuple[Size, Layout]:
     return Size(width, height), layout
 
 
+def is_target_size(value: Port) -> bool:
+    """Whether an input says how large the picture was, for a graph that scales its boxes to that: [1, 2] whole numbers, width and height."""
+    return value.dtype in ("int32", "int64") and len(value.shape) == 2 and value.shape[1] == 2
+
+
 def guess_families(inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> tuple[Guess, ...]:
     """Every family of the table, and whether the shapes are its."""
+    pictures = [each for each in inputs if not is_target_size(each)]
     try:
-        if len(inputs) != 1:
+        if len(pictures) != 1:
             raise BundleError(f"{len(inputs)} inputs: expected one, a picture")
-        size, _ = image_of(inputs[0])
+        size, _ = image_of(pictures[0])
     except BundleError as error:
         return tuple(Guess(family, None, str(error)) for family in DECODERS)
     guesses = []
@@ -109,7 +118,8 @@ def guess_families(inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> tuple
     return tuple(guesses)
 
 
-def _value(value: Any) -> Port:
+def port_of(value: Any) -> Port:
+    """An input or output of a graph."""
     import onnx
 
     shape = shape_of(value)

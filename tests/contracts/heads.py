@@ -31,13 +31,15 @@ class Example:
     labels: tuple[str, ...] = LABELS
     told: bool = True  # whether the shapes tell how many classes there are
     open_sides: tuple[tuple[int, int], ...] = ()
+    names: tuple[str, ...] = ()
 
     def nothing(self) -> Outputs:
         return self.saying([])
 
     def ports(self, outputs: Outputs) -> list[Port]:
         """As a model declares them."""
-        declared = [Port(f"output{index}", str(each.dtype), each.shape) for index, each in enumerate(outputs)]
+        names = self.names or [f"output{index}" for index in range(len(outputs))]
+        declared = [Port(name, str(each.dtype), each.shape) for name, each in zip(names, outputs, strict=True)]
         for index, axis in self.open_sides:
             port = declared[index]
             declared[index] = Port(port.name, port.dtype, (*port.shape[:axis], "found", *port.shape[axis + 1 :]))
@@ -135,14 +137,44 @@ def efficient_nms_rows(xyxy: Any, score: Any, label: Any) -> Outputs:
     return [np.array([[count]], np.int32), boxes, scores, classes]
 
 
-def rows_example(arrange: Callable[[Any, Any, Any], Outputs], open_sides: tuple[tuple[int, int], ...] = ()) -> Example:
-    return Example(lambda rng: arrange(*random_rows(rng, 30)), lambda objects: arrange(*told_rows(objects)), told=False, open_sides=open_sides)
+def rtdetr_rows(xyxy: Any, score: Any, label: Any) -> Outputs:
+    boxes, scores, labels = np.zeros((1, 40, 4), np.float32), np.zeros((1, 40), np.float32), np.zeros((1, 40), np.int64)
+    boxes[0, : len(score)], scores[0, : len(score)], labels[0, : len(score)] = xyxy, score, label
+    return [labels, boxes, scores]
+
+
+def rtdetr_logits_rows(xyxy: Any, score: Any, label: Any) -> Outputs:
+    """A query of its own for each: the last ones. Of the others nothing is likely."""
+    logits, boxes = np.full((1, 100, len(LABELS)), -6, np.float32), np.full((1, 100, 4), 0.5, np.float32)
+    for row, (box, chance, which) in enumerate(zip(xyxy, score, label, strict=True), 1):
+        logits[0, -row, which] = np.log(chance / (1 - chance))
+        boxes[0, -row] = np.clip(np.array(centred(box)) / [*SIZE, *SIZE], 0, 1)
+    return [logits, boxes]
+
+
+def rfdetr_rows(xyxy: Any, score: Any, label: Any) -> Outputs:
+    return rtdetr_logits_rows(xyxy, score, label)[::-1]
+
+
+def detr_rows(xyxy: Any, score: Any, label: Any) -> Outputs:
+    """The label's share against "no object", which is what all others say."""
+    logits, boxes = rtdetr_logits_rows(xyxy, score, label)
+    logits[logits == -6] = -30
+    return [np.concatenate([logits, np.zeros((1, 100, 1), np.float32)], axis=2), boxes]
+
+
+def rows_example(arrange: Callable[[Any, Any, Any], Outputs], **about: Any) -> Example:
+    return Example(lambda rng: arrange(*random_rows(rng, 30)), lambda objects: arrange(*told_rows(objects)), **about)
 
 
 EXAMPLES = {
-    "efficient-nms": rows_example(efficient_nms_rows),
-    "yolov10": rows_example(yolov10_rows),
-    "yolov7-nms": rows_example(yolov7_nms_rows, open_sides=((0, 0),)),
+    "detr": rows_example(detr_rows),
+    "efficient-nms": rows_example(efficient_nms_rows, told=False),
+    "rfdetr": rows_example(rfdetr_rows, names=("dets", "labels")),
+    "rtdetr": rows_example(rtdetr_rows, told=False),
+    "rtdetr-logits": rows_example(rtdetr_logits_rows),
+    "yolov10": rows_example(yolov10_rows, told=False),
+    "yolov7-nms": rows_example(yolov7_nms_rows, told=False, open_sides=((0, 0),)),
     "yolov5": Example(yolov5_random, yolov5_saying),
     "yolov8": Example(yolov8_random, yolov8_saying),
     "yolox": Example(yolox_random, yolox_saying),

@@ -147,8 +147,81 @@ def as_yolov7_nms(cast: Recast) -> onnx.ModelProto:
     return cast.finished(("detections", FLOAT, ["found", 7]))
 
 
+def fractions(cast: Recast) -> int:
+    """The best anchors' boxes as centres and sizes in fractions of the tensor, cut off at its sides: "fractions" [1, N, 4]. Returns N."""
+    count = best_rows(cast)
+    cast.constant("tensor", np.array([[[*cast.size, *cast.size]]], np.float32))
+    cast.node("Div", ["best.xyxy", "tensor"], "best.part")
+    cast.constant("none", np.float32(0))
+    cast.constant("whole", np.float32(1))
+    cast.node("Clip", ["best.part", "none", "whole"], "best.inside")
+    cast.columns("best.inside", 0, 2, "inside.upper")
+    cast.columns("best.inside", 2, 4, "inside.lower")
+    cast.node("Sub", ["inside.lower", "inside.upper"], "inside.extent")
+    cast.node("Mul", ["inside.extent", "half"], "inside.half")
+    cast.node("Add", ["inside.upper", "inside.half"], "inside.centre")
+    cast.node("Concat", ["inside.centre", "inside.extent"], "fractions", axis=2)
+    return count
+
+
+def logits(cast: Recast, count: int, other: float) -> None:
+    """ "logits" [1, N, C]: log(p ÷ (1 − p)) of the best label, `other` for the rest."""
+    cast.constant("names", np.arange(cast.classes)[None, None])
+    cast.node("Reshape", ["best.label", "narrow"], "best.label.narrow")
+    cast.node("Equal", ["best.label.narrow", "names"], "is.best")
+    cast.constant("one", np.float32(1))
+    cast.constant("least", np.float32(1e-6))
+    cast.node("Max", [column_of(cast, "best.score", count), "least"], "chance.some")
+    cast.node("Sub", ["one", "chance.some"], "chance.not")
+    cast.node("Div", ["chance.some", "chance.not"], "odds")
+    cast.node("Log", ["odds"], "best.logit")
+    cast.constant("other", np.float32(other))
+    cast.node("Where", ["is.best", "best.logit", "other"], "logits")
+
+
+def as_rtdetr_logits(cast: Recast) -> onnx.ModelProto:
+    count = fractions(cast)
+    logits(cast, count, -14)
+    return cast.finished(("logits", FLOAT, [1, count, cast.classes]), ("fractions", FLOAT, [1, count, 4]))
+
+
+def as_rfdetr(cast: Recast) -> onnx.ModelProto:
+    count = fractions(cast)
+    logits(cast, count, -14)
+    cast.node("Identity", ["fractions"], "dets")
+    cast.node("Identity", ["logits"], "labels")
+    return cast.finished(("dets", FLOAT, [1, count, 4]), ("labels", FLOAT, [1, count, cast.classes]))
+
+
+def as_detr(cast: Recast, no_object: float = 0.0) -> onnx.ModelProto:
+    """Where "no object" is 0, the best label's logit is its chance against it, and nothing else."""
+    count = fractions(cast)
+    logits(cast, count, -40)
+    cast.constant("no.object", np.full((1, count, 1), no_object, np.float32))
+    cast.node("Concat", ["logits", "no.object"], "all.logits", axis=2)
+    return cast.finished(("fractions", FLOAT, [1, count, 4]), ("all.logits", FLOAT, [1, count, cast.classes + 1]))
+
+
+def as_rtdetr(cast: Recast) -> onnx.ModelProto:
+    """With a second input, width and height that boxes are scaled to."""
+    count = best_rows(cast)
+    cast.graph.input.append(helper.make_tensor_value_info("orig_target_sizes", TensorProto.INT64, ["N", 2]))
+    cast.constant("tensor", np.array([[[*cast.size, *cast.size]]], np.float32))
+    cast.node("Div", ["best.xyxy", "tensor"], "fractions")
+    cast.constant("twice", np.array([1, 2]))
+    cast.node("Tile", ["orig_target_sizes", "twice"], "wanted.whole")
+    cast.node("Cast", ["wanted.whole"], "wanted", to=FLOAT)
+    cast.node("Mul", ["fractions", "wanted"], "boxes.wanted")
+    rows: list[Any] = ["N", count]
+    return cast.finished(("best.label", TensorProto.INT64, rows), ("boxes.wanted", FLOAT, [*rows, 4]), ("best.score", FLOAT, rows))
+
+
 CASTS: dict[str, Callable[[Recast], onnx.ModelProto]] = {
+    "detr": as_detr,
     "efficient-nms": as_efficient_nms,
+    "rfdetr": as_rfdetr,
+    "rtdetr": as_rtdetr,
+    "rtdetr-logits": as_rtdetr_logits,
     "yolov10": as_yolov10,
     "yolov5": as_yolov5,
     "yolov7-nms": as_yolov7_nms,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
-from edge_runtime.decode import DECODERS, make_decoder
+from edge_runtime.decode import make_decoder
 from edge_runtime.infer.adopt import Choices, adopt
 from edge_runtime.infer.bundle import Bundle, load_bundle
 from edge_runtime.infer.manifestfile import write_manifest
+from edge_runtime.types import Detections
 from tests.decode.recast import CASTS, Recast
 from tests.decode.stills import FORMATS, STAMP, Walk, photographs
 from tests.infer.tiny import LABELS, tiny_yolox, write_labels
@@ -48,23 +51,26 @@ def recast(request: pytest.FixtureRequest, original: Bundle, tmp_path_factory: p
     return load_bundle(out)
 
 
+@pytest.fixture(scope="module")
+def expected(original: Bundle, material: Path) -> dict[str, list[Detections]]:
+    """What the original sees, by how the photographs are shown."""
+    return {name: list(seen(original, material, name)) for name in FORMATS}
+
+
+def seen(bundle: Bundle, material: Path, pixels: str) -> Iterator[Detections]:
+    walk, decoder = Walk(bundle), make_decoder(bundle.manifest, 0.1, None, 0.45)
+    for _, picture in islice(photographs(material), PHOTOGRAPHS):
+        outputs, geometry = walk(FORMATS[pixels](picture))
+        yield decoder.decode(outputs, STAMP, geometry)
+
+
 @pytest.mark.material
 @pytest.mark.parametrize("pixels", sorted(FORMATS))
-def test_photographs_are_seen_as_by_the_original(recast: Bundle, original: Bundle, material: Path, pixels: str) -> None:
-    ours, theirs = Walk(recast), Walk(original)
-    decoder, reference = (make_decoder(each.manifest, 0.1, None, 0.45) for each in (ours, theirs))
+def test_photographs_are_seen_as_by_the_original(recast: Bundle, material: Path, expected: dict[str, list[Detections]], pixels: str) -> None:
     count = 0
-    for _, picture in list(photographs(material))[:PHOTOGRAPHS]:
-        frame = FORMATS[pixels](picture)
-        found, expected = (each.decode(*arguments) for each, arguments in ((decoder, _on(ours, frame)), (reference, _on(theirs, frame))))
-        np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=0.5)
-        np.testing.assert_allclose(found.score, expected.score, atol=1e-3)
-        np.testing.assert_array_equal(found.label, expected.label)
+    for found, known in zip(seen(recast, material, pixels), expected[pixels], strict=True):
+        np.testing.assert_allclose(found.xyxy, known.xyxy, atol=0.5)
+        np.testing.assert_allclose(found.score, known.score, atol=1e-3)
+        np.testing.assert_array_equal(found.label, known.label)
         count += len(found.score)
     assert count > 30
-    assert recast.manifest.family in DECODERS
-
-
-def _on(walk: Walk, frame: object) -> tuple[object, object, object]:
-    outputs, geometry = walk(frame)  # type: ignore[arg-type]
-    return outputs, STAMP, geometry
