@@ -48,7 +48,8 @@ def test_dump_shows_where_every_thread_stands() -> None:
 
 
 def test_dump_is_bounded() -> None:
-    before = list(logging.getLogger("edge_runtime").handlers), logging.getLogger("edge_runtime").propagate
+    logger = logging.getLogger("edge_runtime")
+    before = list(logger.handlers), logger.propagate, logger.level
     try:
         logs.set_up("plain", "info")
         for number in range(3 * LOG_LINES):
@@ -57,7 +58,8 @@ def test_dump_is_bounded() -> None:
         many = replace(CONFIG, camera=tuple(replace(camera, name=f"camera-{number}") for number in range(500)))
         body = diagnostics(many, {}, {})
     finally:
-        logging.getLogger("edge_runtime").handlers[:], logging.getLogger("edge_runtime").propagate = before
+        logger.handlers[:], logger.propagate = before[:2]
+        logger.setLevel(before[2])
     assert len(body["log"]) == LOG_LINES
     assert f" {3 * LOG_LINES - 1} " in body["log"][-1]
     assert max(map(len, body["log"])) == TEXT_CHARS

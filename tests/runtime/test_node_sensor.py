@@ -141,7 +141,12 @@ def test_turn_sensor_that_hangs_is_given_up_and_what_it_says_later_counts_for_no
     source.read = hang  # type: ignore[method-assign]
     assert held.wait(10)
     watched.pulses.beat("oracle/emit", 0.2)  # the limit is half a minute in the street
-    wait_for(lambda: watched.supervisor.turn() or run.restarts == 1, 10, "the silence is noticed")
+
+    def noticed() -> bool:
+        watched.supervisor.turn()
+        return run.restarts == 1
+
+    wait_for(noticed, 10, "the silence is noticed")
     before = len(watched.numbers())
     hold.set()
     wait_for(lambda: len(watched.numbers()) > before + 50, 20, "numbers again")
