@@ -239,9 +239,9 @@ class Recorder:
             stopping, wanted = self._stop, self._wanted
             refill, self._refill = self._refill, False
             must_store = self._must_store()
+            now = self.clock.now()  # what is recorded from now on is not in the transaction that says so
             batch, taken = self._intake.gather() if must_store else (Batch(), 0)
             done = self._done + taken
-        now = self.clock.now()
         if wanted:
             self._add_gaps(batch, now)
         if batch or taken or stopping or self._alive_due_s <= time.monotonic():

@@ -120,6 +120,26 @@ def test_sign_of_life_is_stored_from_the_first_declared_one_on_and_not_before(tm
         assert later.mono_ns > alive.mono_ns
 
 
+def test_sign_of_life_is_no_younger_than_the_transaction_that_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is recorded behind it is not stored yet: a process that is killed then was not alive for it."""
+    gathered_ns: list[int] = []
+    with recording(tmp_path / "s.db") as recorder:
+        gather = recorder._intake.gather
+
+        def late() -> object:
+            found = gather()
+            gathered_ns.append(CLOCK.now().mono_ns)
+            return found
+
+        monkeypatch.setattr(recorder._intake, "gather", late)
+        recorder.record([crossing(1)], recorder.sign_of_life(CLOCK.now()))
+        assert recorder.flush(5)
+    with recording(tmp_path / "s.db") as recorder:
+        alive = recorder.last_alive()
+    assert alive is not None
+    assert alive.mono_ns <= gathered_ns[-1]
+
+
 def test_last_alive_of_a_new_spool_is_unknown(tmp_path: Path) -> None:
     with recording(tmp_path / "s.db") as recorder:
         assert recorder.last_alive() is None
