@@ -98,5 +98,10 @@ def run_node(config: Path, env: dict[str, str]) -> DaemonProcess:
     return DaemonProcess(config, env=env)
 
 
+def end(daemon: DaemonProcess) -> None:
+    """SIGTERM. Whether a busy machine drains it within its limit is not asked here; that it ends by itself is."""
+    assert daemon.stop(60) in (0, 3)
+
+
 def subscribed(broker: Broker) -> Heard:
     return Heard(broker.subscribe("edge/v1/#"))
