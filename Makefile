@@ -1,7 +1,7 @@
 # Every target sets up what it needs (tests/environment/setup.sh): nothing has to be installed by hand.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test check bench soak demo test-arm clean
+.PHONY: help setup test check static ruff types wheels bench soak demo test-arm clean
 
 # Real models and footage; tests that need them skip, saying so, where they are absent.
 export EDGE_RUNTIME_MATERIAL ?= $(abspath ../shared/material)
@@ -23,12 +23,21 @@ test: ## every test on one Python, the fast ones on every other supported Python
 	@tests/environment/setup.sh --all-pythons
 	@tests/environment/test.sh
 
-check: setup ## ruff, mypy --strict, layers, docs, wheels for 64-bit Arm
+check: static ## ruff, mypy --strict, wheels for 64-bit Arm; layers, docs, the wheel
+	$(PYTHON) -m pytest -q -m "not system" $(wildcard tests/test_layers.py tests/test_project.py tests/test_docs.py)
+
+static: setup
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync --keep-going types ruff wheels
+
+ruff:
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+types:
 	.venv/bin/mypy
 	cd export && ../.venv/bin/mypy
-	$(PYTHON) -m pytest -q $(wildcard tests/test_layers.py tests/test_project.py tests/test_docs.py)
+
+wheels:
 	$(PYTHON) tests/environment/arm_wheels.py
 
 bench: setup ## every figure with its target: stages, walk, limit, usual script, start, memory

@@ -43,8 +43,11 @@ make_venv() { # FOLDER PYTHON GROUP ("" for the package alone, for which any env
     echo "$stamp$([ -n "$group" ] || echo " alone")" >"$folder/.stamp"
 }
 
-warm_kernels() { # FOLDER
-    nice "$1/bin/python" "$here/warm_kernels.py"
+warming=()
+trap '[ ${#warming[@]} -eq 0 ] || kill "${warming[@]}" 2>/dev/null || true' EXIT
+warm_kernels() { # FOLDER: while the next environment is made
+    "$1/bin/python" "$here/warm_kernels.py" </dev/null 9>&- &
+    warming+=($!)
 }
 
 debian=""
@@ -66,11 +69,13 @@ if [ -z "$debian" ]; then
     exit
 fi
 make_venv .venv "${main#* }" dev
+warm_kernels .venv
 
 if [ "${1:-}" = --all-pythons ]; then
     while read -r version python; do
         [ "$version" != "${main% *}" ] && [ "$python" != - ] || continue
         make_venv ".venv-$version" "$python" test
+        warm_kernels ".venv-$version"
     done <.cache/pythons.txt
     trainer=$(awk '$2 != "-" && $1 != "3.10" { print $2; exit }' .cache/pythons.txt)
     if [ -n "$trainer" ]; then
@@ -88,9 +93,6 @@ case $status in
     *) cat .cache/debian.log >&2; die "apt could not install the peers of the system tests" ;;
 esac
 
-warm_kernels .venv
-if [ "${1:-}" = --all-pythons ]; then
-    while read -r version python; do
-        [ ! -x ".venv-$version/bin/python" ] || warm_kernels ".venv-$version"
-    done <.cache/pythons.txt
-fi
+for process in "${warming[@]}"; do
+    wait "$process" || die "the kernels did not compile"
+done
