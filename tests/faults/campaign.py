@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import pickle
 import random
 import shutil
 import signal
@@ -248,7 +249,11 @@ def table(record: Record, verdict: Verdict) -> str:
         ("delivered", verdict.delivered, ""),
         ("told as lost by gaps", verdict.told, ""),
         ("lost in silence", verdict.silent, "must be 0"),
-        ("not yet committed when killed, about", round(sum(verdict.windows_s) * record.rate), f"at most {window_s * 1000:.0f} ms before one kill"),
+        (
+            "not yet committed when killed, about",
+            round(sum(verdict.windows_s) * record.rate),
+            f"at most {window_s * 1000:.0f} ms before one kill; commit_ms is 200",
+        ),
         ("order violations", verdict.disorder, "must be 0"),
         ("duplicates", verdict.duplicates, ""),
         ("  the most after one kill", killed, f"may be {killed_bound}: in flight, and a second's acknowledgements"),
@@ -279,7 +284,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"seed {args.seed}, {'TLS' if args.tls else 'without TLS'}")
     print(table(record, verdict), flush=True)
     if verdict.complaints:
-        print(f"what is left lies in {folder}")
+        (folder / "record.pickle").write_bytes(pickle.dumps(record))
+        print(f"what is left lies in {folder}; record.pickle there is what was done, and what arrived")
         return 1
     shutil.rmtree(folder)
     return 0

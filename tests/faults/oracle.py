@@ -27,7 +27,7 @@ _NS = 1_000_000_000
 TRANSACTION_S = 1.0  # the most that one commit, and being held up by other processes, may take beside `commit_ms`
 NOTHING_YET_S = 1.0  # of a life that has declared how long nobody looked, until its first number is committed
 IN_TRANSIT_S = 0.5  # from the broker's PUBACK to the subscriber's record of the message
-ROUNDABOUT_S = 20.0  # the same where the broker is away meanwhile
+ROUNDABOUT_S = 20.0  # from a fault to the arrival of what was sent before it, where the broker is away meanwhile
 LINGERS_S = 180.0  # a fault's duplicates come within that: half a minute until it is noticed, 90 s at most until the next try
 
 
@@ -216,7 +216,7 @@ def _spent(arrivals: Sequence[Arrival], allowed: Mapping[Fault, int], complaints
         if came_ns is None or each.redelivered:
             continue
         duplicates += 1
-        guilty = [fault for fault in allowed if _may_cost(fault, came_ns, each.at_ns) and spent[fault] < allowed[fault]]
+        guilty = [fault for fault in allowed if _may_cost(fault, came_ns, each) and spent[fault] < allowed[fault]]
         if guilty:
             spent[guilty[-1]] += 1
         else:
@@ -226,10 +226,12 @@ def _spent(arrivals: Sequence[Arrival], allowed: Mapping[Fault, int], complaints
     return {fault: (spent[fault], allowed[fault]) for fault in allowed}, duplicates
 
 
-def _may_cost(fault: Fault, came_ns: int, again_ns: int) -> bool:
-    """Whether `fault` may be why what came at `came_ns` came again: it was sent before, and acknowledged shortly before a kill if it was at all."""
+def _may_cost(fault: Fault, came_ns: int, again: Arrival) -> bool:
+    """Whether `fault` may be why what came at `came_ns` came again: it was made and sent before; if it was acknowledged, shortly before a kill."""
+    if again.time_ns > fault.at_ns or not fault.at_ns <= again.at_ns <= fault.at_ns + LINGERS_S * _NS:
+        return False
     since_ns = fault.at_ns - (SETTLE_S + TRANSACTION_S) * _NS if fault.kind == "kill" else 0
-    return since_ns <= came_ns <= fault.at_ns + ROUNDABOUT_S * _NS and fault.at_ns <= again_ns <= fault.at_ns + LINGERS_S * _NS
+    return since_ns <= came_ns <= fault.at_ns + ROUNDABOUT_S * _NS
 
 
 def _allowed(faults: Sequence[Fault], all_ns: Sequence[int], first_ns: Sequence[int]) -> dict[Fault, int]:

@@ -100,21 +100,22 @@ def test_swap_is_disorder() -> None:
 
 
 def test_duplicate_between_later_ones_is_no_disorder() -> None:
-    found = verdict([*sound(), number(400, late_s=0.3)], [KILL, CUT])
+    found = verdict([*sound(), number(340, late_s=0.3)], [KILL, CUT])
     assert (found.disorder, found.duplicates) == (0, 1)
     assert not found.complaints
 
 
 def test_one_number_under_two_ids_and_one_id_for_two_numbers_are_seen() -> None:
     require(verdict([*sound(), number(500, seq=20_500, late_s=0.1)]), "number 500 of oracle came as abc123-10500 and as abc123-20500", "came behind")
-    require(verdict([*sound(), number(500)._replace(number=499, at_ns=number(500).at_ns + 1)]), "is two messages", "number 499 of oracle")
+    twice = number(340)._replace(number=339, at_ns=CUT.at_ns + _NS)
+    require(verdict([*sound(), twice]), "is two messages", "number 339 of oracle")
 
 
 def test_duplicates_within_the_window_are_allowed_and_one_more_is_not() -> None:
-    again = [number(n, late_s=1.0) for n in range(380, 380 + WINDOW)]
+    again = [number(n, late_s=1.0) for n in range(330, 330 + WINDOW)]
     found = verdict([*sound(), *again], [CUT, KILL])
     assert (found.duplicates, found.most("cut"), found.complaints) == (WINDOW, (WINDOW, WINDOW), [])
-    found = verdict([*sound(), *again, number(396, late_s=1.0)], [CUT])
+    found = verdict([*sound(), *again, number(346, late_s=1.0)], [CUT])
     require(
         found,
         "1 duplicates more than",
@@ -132,10 +133,10 @@ def test_kill_may_cost_what_was_acknowledged_in_the_second_before_and_no_more() 
     require(found, f"{141 - allowed} duplicates more than")
 
 
-def test_kill_does_not_pay_for_what_was_acknowledged_long_before_it_or_after_it() -> None:
+def test_kill_does_not_pay_for_what_was_acknowledged_long_before_it_or_made_after_it() -> None:
     cut = Fault("cut", KILL.at_ns + _NS)
     again = [number(n, late_s=2.0) for n in range(210, 260)]
-    assert verdict([*sound(), *again], [KILL, cut]).most("cut") == (WINDOW, WINDOW)
+    require(verdict([*sound(), *again], [KILL, cut]), f"{50 - WINDOW} duplicates more than")
     old = Fault("kill", KILL.at_ns - 100 * _NS)  # before anything was produced
     require(verdict([*sound(), *again], [old, cut]), f"{50 - WINDOW} duplicates more than")
     late = Fault("kill", _BEGAN_NS + 5 * _NS)
