@@ -107,24 +107,27 @@ def _follow(listener: Listener, board: Board, end_s: float, show: Callable[[], N
 
 
 def draw(board: Board, state: str) -> Any:
-    """The board as something that rich can print: nodes and their streams, counts, and a line about the connection."""
+    """The board as something that rich can print: nodes and their streams, counts, alarms and gaps, and a line about the connection."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    nodes = Table("node", "status", "clock", "spool", "stream", "state", "fps", "dropped", "blind s", "gaps", title="nodes", title_justify="left")
+    nodes = Table(
+        "node", "status", "clock", "spool", "stream", "state", "fps", "dropped", "blind s", "gaps", "alarms", title="nodes", title_justify="left"
+    )
     counts = Table("node", "stream", "rule", "direction", "last window", "seen", "since", "total", "until", title="counts", title_justify="left")
     for view in sorted(board.nodes.values(), key=lambda each: (each.site, each.node)):
         for row in _node_rows(view):
             nodes.add_row(*row)
         for (stream, rule, way), each in sorted(view.rules.items()):
             counts.add_row(f"{view.site}/{view.node}", stream, rule, way, *_rule_cells(each))
-    gaps = [f"{view.site}/{view.node} {view.last_gap}" for view in board.nodes.values() if view.last_gap]
+    why = [f"alarm  {view.site}/{view.node} {what}: {why}" for view in board.nodes.values() for what, why in view.alarms.items() if why]
+    gaps = [f"last gap  {view.site}/{view.node} {view.last_gap}" for view in board.nodes.values() if view.last_gap]
     noted = [f"{state}", f"{board.messages} messages"]
     noted += [
         f"{number} {what}" for number, what in ((board.duplicates, "duplicates"), (board.strange, "strange"), (board.unshown, "not shown")) if number
     ]
-    return Group(nodes, counts, *(Text(f"last gap  {gap}") for gap in gaps), Text(" · ".join(noted)))
+    return Group(nodes, counts, *(Text(line) for line in (*why, *gaps)), Text(" · ".join(noted)))
 
 
 def _node_rows(view: NodeView) -> list[tuple[str, ...]]:
@@ -134,7 +137,13 @@ def _node_rows(view: NodeView) -> list[tuple[str, ...]]:
     status = view.status if not view.stalled else f"{view.status}, stalled: {', '.join(view.stalled)}"
     head = (f"{view.site}/{view.node}", status, view.clock, f"{depth}{old}{lost}")
     streams = [_stream_cells(name, each) for name, each in sorted(view.streams.items())] or [("",) * 5]
-    return [(*(head if index == 0 else ("",) * len(head)), *cells, str(view.gaps) if index == 0 else "") for index, cells in enumerate(streams)]
+    tail = (str(view.gaps), ", ".join(_brief(view, what) for what in view.alarms))
+    return [(*head, *cells, *tail) if index == 0 else (*("",) * len(head), *cells, *("",) * len(tail)) for index, cells in enumerate(streams)]
+
+
+def _brief(view: NodeView, alarm: str) -> str:
+    """Without what stands at the beginning of the row: whose topic it is."""
+    return alarm.replace(f"edge/v1/{view.site}/{view.node}/", "")
 
 
 def _stream_cells(name: str, stream: StreamView) -> tuple[str, ...]:

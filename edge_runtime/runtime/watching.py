@@ -1,6 +1,6 @@
 """What city ops knows from the messages alone: the newest state of every node, de-duplicated, bounded. No I/O here.
 
-status ─► online?   health ─► streams, spool, clock   info ─► versions   obs ─► counts and totals by rule and direction, gaps, camera states
+status ─► online?   health ─► streams, spool, clock, alarms   info ─► versions   obs ─► counts and totals by rule and direction, gaps, camera states
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ MAX_NODES = 1000
 MAX_STREAMS = 64  # of one node
 MAX_RULES = 512  # rules × directions of one node
 MAX_IDS = 20_000
+MAX_ALARMS = 20  # of one node
+REASON_CHARS = 200
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class NodeView:
     spool_oldest_s: float | None = None
     lost: int = 0  # rows that its spool had to drop
     stalled: tuple[str, ...] = ()
+    alarms: Mapping[str, str] = field(default_factory=dict)  # in a few words, and why: empty where these say it all
     streams: dict[str, StreamView] = field(default_factory=dict)
     rules: dict[tuple[str, str, str], RuleView] = field(default_factory=dict)  # stream, rule, direction
     gaps: int = 0
@@ -121,6 +124,7 @@ class Board:
     def _health(self, view: NodeView, body: Json) -> None:
         view.clock = str(body["clock"])
         view.stalled = tuple(str(name) for name in body.get("stalled", ()))
+        view.alarms = _alarms(body)
         spool = body["spool"]
         view.spool_depth, view.spool_oldest_s, view.lost = spool.get("depth"), spool.get("oldest_s"), int(spool.get("dropped", 0))
         view.streams = {name: each for name, each in view.streams.items() if name in body["streams"]}
@@ -164,6 +168,27 @@ class Board:
             self.unshown += 1
             return None
         return view.rules.setdefault(key, RuleView())
+
+
+def _alarms(body: Json) -> dict[str, str]:
+    """What a person should look at, of what a `health` says; another version's may say less."""
+    spool, delivery, writes = body["spool"], body.get("mqtt") or {}, body.get("writes") or {}
+    found = {}
+    if body["clock"] == "unsynced":
+        found["clock unsynced"] = ""
+    if spool.get("state") == "memory":
+        found["spool in memory"] = str(spool.get("reason", ""))
+    if spool.get("volatile"):
+        found["spool on a RAM disk"] = ""
+    if spool.get("corrupt_files"):
+        found[f"{spool['corrupt_files']} broken spool files"] = ""
+    if writes.get("over"):
+        found[f"{writes['day_bytes'] / 1e6:.0f} MB a day written, budget {writes['budget'] / 1e6:.0f}"] = ""
+    refused = {f"refused {topic}": str(why) for topic, why in delivery.get("refused", {}).items()}
+    if delivery.get("cause") == "refused" and not refused:
+        refused["refused"] = str(delivery.get("reason", ""))
+    found |= refused
+    return {words[:REASON_CHARS]: why[:REASON_CHARS] for words, why in list(found.items())[:MAX_ALARMS]}
 
 
 def _parsed(payload: bytes) -> Json:

@@ -32,7 +32,13 @@ COUNT = {
 }
 GAP = {"v": 1, "id": "aa-3", "type": "gap", "time": "2026-11-05T10:05:00Z", "data": {"from": "10:00", "to": "10:03", "reason": "down"}}
 STREAM = {"state": "live", "reason": "", "fps": 9.8, "dropped": 4, "blind_s": 1.5}
-HEALTH = {"v": 1, "clock": "ntp", "spool": {"depth": 7, "oldest_s": 12.5, "dropped": 3}, "streams": {"gate": STREAM}}
+HEALTH = {
+    "v": 1,
+    "clock": "ntp",
+    "spool": {"depth": 7, "oldest_s": 12.5, "dropped": 3, "state": "memory", "reason": "disk is full"},
+    "streams": {"gate": STREAM},
+    "mqtt": {"cause": "refused", "reason": "…", "refused": {f"{NODE}/obs/gate/count": "Not authorized"}},
+}
 
 
 @pytest.fixture
@@ -127,8 +133,11 @@ def test_seconds_ends_with_the_table(broker: Broker) -> None:
         "car 31",
         "977",
         "down, 10:00 – 10:03",
+        "alarm  north/cam-017 spool in memory: disk is full",
+        f"alarm  north/cam-017 refused {NODE}/obs/gate/count: Not authorized",
     ):
         assert words in shown, f"{words!r} is not in\n{shown}"
+    assert "alarms" in shown.partition("counts")[0], "in the table of nodes"
 
 
 def test_site_leaves_other_sites_out(broker: Broker) -> None:

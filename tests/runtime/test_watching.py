@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,30 @@ def test_status_health_and_info_describe_a_node() -> None:
     view = board.nodes["north", "cam-017"]
     assert (view.status, view.version, view.clock, view.spool_depth, view.spool_oldest_s, view.lost) == ("online", "0.3.0", "ntp", 7, 12.5, 3)
     assert (view.streams["gate"].fps, view.streams["gate"].dropped, view.streams["gate"].blind_s) == (9.8, 4, 1.5)
+
+
+ALARMS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "nothing": ({"mqtt": {"cause": None, "reason": "", "refused": {}}, "writes": {"over": False, "day_bytes": 1, "budget": 2}}, {}),
+    "unmeasured": ({"writes": None}, {}),
+    "writes": ({"writes": {"over": True, "day_bytes": 900_000_000, "budget": 500_000_000}}, {"900 MB a day written, budget 500": ""}),
+    "memory": ({"spool": {"state": "memory", "reason": "disk is full"}}, {"spool in memory": "disk is full"}),
+    "RAM disk": ({"spool": {"state": "disk", "reason": "", "volatile": True}}, {"spool on a RAM disk": ""}),
+    "broken files": ({"spool": {"state": "disk", "corrupt_files": 2}}, {"2 broken spool files": ""}),
+    "clock": ({"clock": "unsynced"}, {"clock unsynced": ""}),
+    "refused": ({"mqtt": {"cause": "refused", "reason": "…", "refused": {"t/a": "Not authorized"}}}, {"refused t/a": "Not authorized"}),
+    "refused commands": ({"mqtt": {"cause": "refused", "reason": "t/cmd/#: no", "refused": {}}}, {"refused": "t/cmd/#: no"}),
+}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_alarms_are_what_health_says_until_it_says_so_no_more(name: str) -> None:
+    said, expected = ALARMS[name]
+    board = Board()
+    tell(board, "health", {**health(), **said})
+    view = board.nodes["north", "cam-017"]
+    assert dict(view.alarms) == expected
+    tell(board, "health", health())
+    assert dict(view.alarms) == {}
 
 
 def test_health_without_a_stream_forgets_it() -> None:
@@ -94,7 +119,10 @@ def test_everything_has_a_bound(monkeypatch: Any) -> None:
         body = crossing(number, "2026-11-05T10:00:01Z")
         body["data"]["rule"] = f"rule{number}"
         tell(board, "obs/gate/crossing", body, topic="edge/v1/north/n0")
-    tell(board, "health", health(a=STREAM, b=STREAM, c=STREAM), topic="edge/v1/north/n0")
+    refusing = {"mqtt": {"refused": {f"t/{number}": "x" * 1000 for number in range(100)}}}
+    tell(board, "health", {**health(a=STREAM, b=STREAM, c=STREAM), **refusing}, topic="edge/v1/north/n0")
+    assert len(board.nodes["north", "n0"].alarms) == watching.MAX_ALARMS
+    assert {len(why) for why in board.nodes["north", "n0"].alarms.values()} == {watching.REASON_CHARS}
     view = board.nodes["north", "n0"]
     assert (len(board.nodes), len(view.rules), len(view.streams), len(board._ids)) == (2, 3, 2, 5)
     assert board.unshown == 7 + 6 + 1
@@ -107,7 +135,7 @@ JSON = st.recursive(
 
 @given(
     st.sampled_from(["status", "info", "health", "obs/a/count", "obs/a/crossing", "obs/a/gap", "obs/a/camera", "obs/a/occupancy", "obs", "x"]),
-    JSON | st.dictionaries(st.sampled_from(["data", "time", "spool", "streams", "clock", "id"]), JSON),
+    JSON | st.dictionaries(st.sampled_from(["data", "time", "spool", "streams", "clock", "id", "mqtt", "writes"]), JSON),
 )
 def test_any_message_is_survived(branch: str, body: Any) -> None:
     board = Board()
