@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from edge_runtime.deliver.entry import Batch, Entry
 from edge_runtime.deliver.losses import Loss, Losses
 from edge_runtime.present.envelope import stream_of
-from edge_runtime.types import Tick
+from edge_runtime.types import Envelope, Json, Tick
 
 INCOMING_BYTES = 4_000_000
 SETTLE_S = 1.0
@@ -24,6 +26,12 @@ class Item:
     entries: Sequence[Entry]
     state: dict[str, str]
     size: int = field(init=False)
+
+    @staticmethod
+    def of(envelopes: Sequence[Envelope], state: Mapping[str, Json]) -> Item:
+        """Encoded: what the caller changes afterwards does not matter. A state of None forgets its key. Raises ValueError, TypeError."""
+        texts = {key: "" if value is None else json.dumps(value, separators=(",", ":"), default=_plain) for key, value in state.items()}
+        return Item([Entry.of(each) for each in envelopes], texts)
 
     def __post_init__(self) -> None:
         self.size = sum(entry.size for entry in self.entries) + sum(len(text) for text in self.state.values())
@@ -100,3 +108,10 @@ class Intake:
         batch = Batch(entries, state, self._settled, self._refused, list(self._lost))
         self._settled, self._refused, self._lost = [], [], Losses()
         return batch, taken
+
+
+def _plain(value: Any) -> Json:
+    """NumPy's scalars and arrays as JSON knows them. Raises TypeError for what is neither."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"state must be JSON, not {type(value).__name__}: {value!r}")

@@ -17,19 +17,18 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from edge_runtime.clock import Clock
 from edge_runtime.deliver.backlog import Backlog
-from edge_runtime.deliver.entry import Batch, Entry
-from edge_runtime.deliver.losses import Loss
+from edge_runtime.deliver.entry import Batch
 from edge_runtime.deliver.spool import SpoolOptions
 from edge_runtime.deliver.spoolfile import boot_id
 from edge_runtime.deliver.steady import SteadySpool
-from edge_runtime.present.envelope import Enveloper, rfc3339
+from edge_runtime.present.envelope import Enveloper
+from edge_runtime.runtime.gaps import gaps
 from edge_runtime.runtime.intake import Intake, Item
 from edge_runtime.runtime.pulse import Pulses
-from edge_runtime.types import Envelope, Event, Json, SpooledRow, Tick
+from edge_runtime.types import Envelope, Json, SpooledRow, Tick
 
 _log = logging.getLogger("edge_runtime.recorder")
 
@@ -164,16 +163,11 @@ class Recorder:
     # -- for the lanes ---------------------------------------------------------------------------------------------------------
 
     def record(self, envelopes: Sequence[Envelope], state: Mapping[str, Json]) -> None:
-        """Store envelopes, and `state` (JSON by key) in the same transaction. Never blocks for the disk, never raises for it.
-
-        Both are encoded here: what the caller changes afterwards does not matter. A state of None forgets its key.
-        """
-        entries = [Entry.of(each) for each in envelopes]
-        texts = {key: "" if value is None else json.dumps(value, separators=(",", ":"), default=_plain) for key, value in state.items()}
-        item = Item(entries, texts)
+        """Store envelopes, and `state` (JSON by key, None forgets it) in the same transaction. Never blocks for the disk, never raises for it."""
+        item = Item.of(envelopes, state)
         now = self.clock.now()
         with self._changed:
-            self._saved.update(texts)
+            self._saved.update(item.state)
             before = self._intake.overflowed
             if self._intake.put(item, now):
                 self._changed.notify_all()
@@ -271,9 +265,8 @@ class Recorder:
         due = self._spool.losses.due(now)
         if not due:
             return
-        clock = self.clock.state()
         batch.closed = due
-        batch.entries = [*batch.entries, *(Entry.of(self._enveloper.wrap(_gap(loss, now), clock)) for loss in due)]
+        batch.entries = [*batch.entries, *gaps(due, self._enveloper, now, self.clock.state())]
         self._gaps += len(due)
 
     def _store(self, batch: Batch, done: int, now: Tick) -> None:
@@ -304,20 +297,6 @@ class Recorder:
         if self._spool.moves != self._moves:
             with self._changed:
                 self._refill = True
-
-
-def _gap(loss: Loss, now: Tick) -> Event:
-    data: dict[str, Json] = {"from": rfc3339(loss.from_ns), "to": rfc3339(loss.to_ns), "reason": loss.reason}
-    if loss.rows:
-        data["messages"] = loss.rows
-    return Event("gap", loss.stream, now, data)
-
-
-def _plain(value: Any) -> Json:
-    """NumPy's scalars and arrays as JSON knows them. Raises TypeError for what is neither."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"state must be JSON, not {type(value).__name__}: {value!r}")
 
 
 def _nobody() -> None:
