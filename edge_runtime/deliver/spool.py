@@ -243,10 +243,10 @@ class Spool:
         self.missing = books.rows - self.depth if books else 0
 
     def _apply(self, batch: Batch, now: Tick) -> int:
+        for loss in batch.closed:  # first: what is lost by this batch grows another one
+            self.losses.remove(loss)
         self.depth -= self._table.delete(batch.settled)
         self._bury(batch, now)
-        for loss in batch.closed:
-            self.losses.remove(loss)
         for loss in batch.lost:
             self.losses.add(loss, now)
             self.dropped += loss.rows

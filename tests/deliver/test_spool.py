@@ -261,3 +261,13 @@ def test_memory_spool_is_the_same_without_a_disk() -> None:
     assert [seq for seq, _ in spool.first(9, 250)] == [1, 2]
     assert [seq for seq, _ in spool.first(9, 1)] == [1]
     spool.close()
+
+
+def test_loss_that_grows_with_the_commit_that_tells_it_owes_only_what_is_new(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "s.db")
+    spool.commit(Batch([entry(n) for n in range(3)]), NOW)
+    spool.commit(Batch(refused=[(1, "no"), (2, "no")]), NOW)
+    (told,) = spool.losses
+    spool.commit(Batch(refused=[(3, "no")], closed=[told]), NOW)
+    assert [loss.rows for loss in spool.losses] == [1]
+    spool.close()
