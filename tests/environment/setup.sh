@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=tests/environment
-peers=(mosquitto mosquitto-clients strace faketime gcc libc6-dev ffmpeg openssl glib-networking python3-gi gir1.2-gst-rtsp-server-1.0
+peers=(mosquitto mosquitto-clients iproute2 strace faketime gcc libc6-dev ffmpeg openssl glib-networking python3-gi gir1.2-gst-rtsp-server-1.0
     gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav)
 export UV_PYTHON_DOWNLOADS=never
 mkdir -p .cache

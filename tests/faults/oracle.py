@@ -54,7 +54,10 @@ class Arrival(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What was done at `at_ns` of the wall clock. `ready_ns`: since when the process that was killed produced; 0: it had not begun."""
+    """What was done, `at_ns` of the wall clock: at its end, before anybody could come back.
+
+    `ready_ns`: since when the process that was killed produced; 0: it had not begun.
+    """
 
     kind: Literal["kill", "restart", "cut"]
     at_ns: int

@@ -22,11 +22,16 @@ class Namespace:
         head, _, last = network.rpartition(".")
         self.here, there = f"{head}.{int(last) + 1}", f"{head}.{int(last) + 2}"
         self.inside = ("ip", "netns", "exec", self._name)
-        made = subprocess.run(["ip", "netns", "add", self._name], check=False, capture_output=True, text=True)
-        if made.returncode:
-            pytest.skip(f"no network namespace is allowed here: {made.stderr.strip()}")
+        try:
+            _ip("netns", "add", self._name)
+        except AssertionError as error:
+            pytest.skip(f"no network namespace is allowed here: {error}")
         try:
             _ip("link", "add", self._cable, "type", "veth", "peer", "name", "street", "netns", self._name)
+        except AssertionError as error:
+            self.close()
+            pytest.skip(f"no cable between network namespaces is allowed here: {error}")
+        try:
             _ip("address", "add", f"{self.here}/30", "dev", self._cable)
             _ip("-n", self._name, "address", "add", f"{there}/30", "dev", "street")
             _ip("-n", self._name, "link", "set", "street", "up")
