@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edge_runtime.clock import Clock, SystemClock
 from edge_runtime.deliver.address import Trouble, parse_address
+from edge_runtime.deliver.inbox import Inbox
 from edge_runtime.deliver.line import Line, Login, dial
 from edge_runtime.deliver.link import LinkState, Message, Request
 from edge_runtime.deliver.news import Ack, Ended, Greeting, Incoming, News, Subscribed
@@ -47,7 +48,6 @@ JITTER = 0.5
 GREETING_S = 15.0
 ANSWER_S = 30.0  # without any answer while some are owed, the line is taken for dead
 STEADY_S = 10.0
-REQUESTS = 64  # commands that wait to be fetched; on MQTT 5 the broker sends far fewer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class MqttSink:
         self._packet_maximum = 0
         self._in_flight: dict[int, int | Message] = {}  # mid -> seq of a row, or a message, in the order of sending
         self._settled: list[Settlement] = []
-        self._requests: list[Request] = []
+        self._inbox = Inbox(commands)
         self._set_aside = SetAside()
         self._answers = False  # this line's broker has answered something
         self._next_dial_s = float("inf")
@@ -143,8 +143,7 @@ class MqttSink:
         return self._set_aside.holds(message) or self._publish(message, message)
 
     def requests(self) -> Sequence[Request]:
-        found, self._requests = self._requests, []
-        return found
+        return self._inbox.fetch()
 
     def acknowledge(self, request: Request) -> None:
         if self._line is not None and request.mid and request.connects == self._state.connects and self._state.name == "connected":
@@ -261,7 +260,8 @@ class MqttSink:
                 self._answers = True
                 self._answered(what, news)
         elif isinstance(news, Incoming):
-            self._take(news)
+            if (left_over := self._inbox.take(news, self._state.connects)) is not None:
+                self.acknowledge(left_over)
         elif isinstance(news, Ended):
             self._lose(news.why, now_s, news.cause)
         elif isinstance(news, Subscribed):
@@ -279,17 +279,6 @@ class MqttSink:
         self._state = LinkState("connected", "", self._state.connects + 1)
         if self._commands and self._line is not None:
             self._line.subscribe(f"{self._commands}/#")
-
-    def _take(self, message: Incoming) -> None:
-        """A command: kept until it is fetched. A retained one would be done again at each start, so it is not one."""
-        name = message.topic.removeprefix(f"{self._commands}/")
-        request = Request(name, message.payload, message.response_topic, message.correlation, message.mid, self._state.connects)
-        if not message.retained and message.topic != name and len(self._requests) < REQUESTS:
-            self._requests.append(request)
-            return
-        why = "it is retained: a command is for now" if message.retained else "too many wait" if message.topic != name else "it is no command"
-        _log.warning("%s: not done: %s", message.topic, why)
-        self.acknowledge(request)
 
     def _answered(self, what: int | Message, ack: Ack) -> None:
         if isinstance(what, int):
@@ -314,7 +303,7 @@ class MqttSink:
             self._line.drop()
         self._line = None
         self._in_flight.clear()
-        self._requests.clear()  # the broker sends them again
+        self._inbox.clear()
         self._state = left(Trouble(cause, why), self._state.connects)
         self._next_dial_s = now_s + self._wait_s * self._random.uniform(1 - JITTER, 1 + JITTER)
         self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
