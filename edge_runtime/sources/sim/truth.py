@@ -1,10 +1,13 @@
 """What really happens at lines and in zones: judged by true boxes, tick by tick, so that the frames that are asked for do not matter.
 
                      right of the line                A crossing: the straight way of a box's anchor between two ticks meets the line between its
-                    ╱                                 ends, within the picture. Standing on the first point and looking at the second, `forward`
-      ●────────────┼───────────● second               is from the left-hand side to the right-hand side as the picture shows it. Every passage
-    first    ·  ─ ─┼─ ─  ·                            counts, also that of one who comes back. Exactly on the line is the right-hand side.
-                   left of the line
+                    ╱                                 ends, within the picture, and the anchor goes on to CLEAR of the body's height beyond it.
+      ●────────────┼───────────● second               Standing on the first point and looking at the second, `forward` is from the left-hand side to
+    first    ·  ─ ─┼─ ─  ·                            the right-hand side as the picture shows it. Every passage counts, also that of one who comes
+                   left of the line                   back. Exactly on the line is the right-hand side.
+
+CLEAR is there because boxes breathe: a box spans a walker's legs, its centre swings with each step, and who crosses a line slowly would have
+passed it three times within a tenth of a second.
 
 Written without the package's own counters, which are measured by it.
 """
@@ -15,7 +18,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar, overload
+from typing import Generic, NamedTuple, Protocol, TypeVar, overload
 
 import numpy as np
 
@@ -25,6 +28,9 @@ from edge_runtime.types import Size
 
 KEPT = 8192
 """Crossings and stays in detail; sums are kept for ever."""
+
+CLEAR = 0.1
+"""Of a box's height: a hand's breadth of somebody who walks, more than the swing of the legs moves the centre of the box."""
 
 _KMH = 3.6
 Item = TypeVar("Item")
@@ -128,7 +134,8 @@ class TruthLog:
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._staying: dict[tuple[str, int], Stay] = {}
-        self._before: dict[int, tuple[Point, Point]] = {}  # by user: its centre and bottom at the tick before
+        self._before: dict[int, _Body] = {}  # by user, at the tick before
+        self._sides: dict[tuple[str, int], _Side] = {}  # of a line that a user is on
         self._time_s = 0.0
 
     @property
@@ -146,15 +153,16 @@ class TruthLog:
     def watch(self, moment: Moment) -> None:
         """The next tick."""
         users = self._close(moment.users)
-        now = self._anchors(users)
+        now = self._bodies(users)
         since, self._time_s = self._time_s, moment.time_s
         for line in self._lines:
             for user in users:
                 before = self._before.get(user.id)
                 if before is not None:
-                    self._pass(line, user, before[line.which], now[user.id][line.which], (since, moment.time_s))
+                    self._pass(line, user, (before, now[user.id]), (since, moment.time_s))
+        self._sides = {key: side for key, side in self._sides.items() if key[1] in now}
         for area in self._zones:
-            inside = {user.id: user for user in users if self._shown(now[user.id][area.which]) and area.holds(now[user.id][area.which])}
+            inside = {user.id: user for user in users if self._shown(now[user.id].anchors[area.which]) and area.holds(now[user.id].anchors[area.which])}
             self._attend(area.name, inside, moment.time_s)
         self._before = now
 
@@ -173,29 +181,34 @@ class TruthLog:
         near = (x > left - wide) & (x < right + wide) & (y > top - wide) & (y < bottom + wide) & (depths[:, None] > 0.5)
         return [user for user, here in zip(users, near.any(axis=1).tolist(), strict=True) if here]
 
-    def _anchors(self, users: Sequence[RoadUser]) -> dict[int, tuple[Point, Point]]:
+    def _bodies(self, users: Sequence[RoadUser]) -> dict[int, _Body]:
         rows = self._camera.boxes(users).tolist()
         return {
-            user.id: (((x1 + x2) / 2, (y1 + y2) / 2), ((x1 + x2) / 2, y2))
+            user.id: _Body((((x1 + x2) / 2, (y1 + y2) / 2), ((x1 + x2) / 2, y2)), y2 - y1)
             for user, (x1, y1, x2, y2) in zip(users, rows, strict=True)
         }  # fmt: skip
 
     def _shown(self, place: Point) -> bool:
         return 0.0 <= place[0] < self._size.width and 0.0 <= place[1] < self._size.height
 
-    def _pass(self, line: _Line, user: RoadUser, before: Point, now: Point, span_s: tuple[float, float]) -> None:
+    def _pass(self, line: _Line, user: RoadUser, ways: tuple[_Body, _Body], span_s: tuple[float, float]) -> None:
+        before, now = (body.anchors[line.which] for body in ways)
         was, here = line.depth(before), line.depth(now)
-        if (was < 0.0) == (here < 0.0):
+        side = self._sides.setdefault((line.name, user.id), _Side(was < 0.0))
+        if (was < 0.0) != (here < 0.0):
+            part = was / (was - here)
+            meeting = (before[0] + part * (now[0] - before[0]), before[1] + part * (now[1] - before[1]))
+            between = 0.0 <= line.along(meeting) < 1.0 and self._shown(meeting)
+            side.met_s = span_s[0] + part * (span_s[1] - span_s[0]) if between else None
+        if (here < 0.0) == side.left or abs(here) < CLEAR * ways[1].height_px * line.length_px:
             return
-        part = was / (was - here)
-        meeting = (before[0] + part * (now[0] - before[0]), before[1] + part * (now[1] - before[1]))
-        if not (0.0 <= line.along(meeting) < 1.0 and self._shown(meeting)):
+        side.left = not side.left
+        if side.met_s is None:
             return
-        way = "forward" if was < 0.0 else "backward"
-        time_s = span_s[0] + part * (span_s[1] - span_s[0])
+        way = "backward" if side.left else "forward"
         with self._lock:
             self._counts[line.name, way, user.label] += 1
-        self.crossings.add(Crossing(line.name, way, user.id, user.kind, user.label, round(time_s, 4), round(user.speed_mps * _KMH, 2)))
+        self.crossings.add(Crossing(line.name, way, user.id, user.kind, user.label, round(side.met_s, 4), round(user.speed_mps * _KMH, 2)))
 
     def _attend(self, zone: str, inside: Mapping[int, RoadUser], time_s: float) -> None:
         with self._lock:
@@ -210,6 +223,21 @@ class TruthLog:
             for number, user in inside.items():
                 if number not in known:
                     self._staying[zone, number] = Stay(zone, number, user.kind, user.label, round(time_s, 4), None, 0.0)
+
+
+class _Body(NamedTuple):
+    """One user at one tick, in pixels."""
+
+    anchors: tuple[Point, Point]  # the centre of its box, the middle of the lower edge
+    height_px: float
+
+
+@dataclass(slots=True)
+class _Side:
+    """On which side of a line a user clearly is, or was."""
+
+    left: bool
+    met_s: float | None = None  # when its way met the line last; None: beside the ends, or out of the picture
 
 
 def _which(rule: LineRule | ZoneRule, otherwise: str) -> int:
@@ -234,6 +262,7 @@ class _Line:
         (self._x, self._y), (x, y) = self.ends
         self._dx, self._dy = x - self._x, y - self._y
         self._square = self._dx * self._dx + self._dy * self._dy
+        self.length_px = self._square**0.5
         if not self._square > 0.0:
             raise ValueError(f'line "{rule.name}": both ends are the same point')
 

@@ -64,6 +64,19 @@ def test_who_comes_back_has_passed_twice() -> None:
     assert log.counts == {("line", "forward", "car"): 1, ("line", "backward", "car"): 1}
 
 
+def test_who_sways_on_the_line_has_passed_once() -> None:
+    log = TruthLog(ABOVE, SIZE, [upright()], [])
+    drive(log, [-1.0, 0.02, -0.02, 0.02, -0.02, 0.02, 1.0])
+    assert [crossing.direction for crossing in log.crossings] == ["forward"]
+    assert log.crossings[0].time_s == pytest.approx(4.5 * TICK_S, abs=TICK_S), "when it met the line last"
+
+
+def test_who_turns_round_on_the_line_has_not_passed() -> None:
+    log = TruthLog(ABOVE, SIZE, [upright()], [])
+    drive(log, [-1.0, -0.02, 0.02, -0.02, -1.0])
+    assert len(log.crossings) == 0
+
+
 def test_who_stops_just_before_the_line_has_not_passed() -> None:
     log = TruthLog(ABOVE, SIZE, [upright()], [])
     drive(log, [-3.0, -2.0, -1.0, -0.2, -0.2, -0.2])
