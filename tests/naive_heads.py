@@ -128,7 +128,108 @@ def rtdetr(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDAr
     return listed(list(zip(boxes[0], scores[0], labels[0], strict=True)), floor, keep)
 
 
+def levels(size: Size, strides: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Column, row and stride of every cell."""
+    return [(x, y, stride) for stride in strides for y in range(-(-size.height // stride)) for x in range(-(-size.width // stride))]
+
+
+def distribution(classes: Any, sides: Any, centres: Sequence[tuple[float, float, int]], floor: float, keep: NDArray[np.bool_]) -> Found:
+    """Generalized Focal Loss: each side is the mean of a distribution over eight bins, in strides."""
+    out = []
+    for row, score, label in best_in_rows(classes, 0, -1, floor, keep):
+        x, y, stride = centres[row]
+        distances = []
+        for numbers in sides[row].astype(np.float64).reshape(4, 8):
+            with np.errstate(all="ignore"):
+                share = np.exp(numbers - numbers.max())
+                distances.append(stride * sum(k * share[k] for k in range(8)) / share.sum())
+        out.append(([x - distances[0], y - distances[1], x + distances[2], y + distances[3]], score, label))
+    return gathered(out)
+
+
+def nanodet(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    centres = [(x * s + 0.5 * (s - 1), y * s + 0.5 * (s - 1), s) for x, y, s in levels(size, (8, 16, 32))]
+    return distribution(np.concatenate(outputs[:3], axis=1)[0], np.concatenate(outputs[3:], axis=1)[0], centres, floor, keep)
+
+
+def picodet(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    centres = [((x + 0.5) * s, (y + 0.5) * s, s) for x, y, s in levels(size, (8, 16, 32, 64))]
+    return distribution(np.concatenate(outputs[:4], axis=1)[0], np.concatenate(outputs[4:], axis=1)[0], centres, floor, keep)
+
+
+def nanodet_plus(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    centres = [(x * s, y * s, s) for x, y, s in levels(size, (8, 16, 32, 64))]
+    return distribution(outputs[0][0, :, : len(keep)], outputs[0][0, :, len(keep) :], centres, floor, keep)
+
+
+def fastestdet(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    """Its authors' `test.py`, a cell at a time."""
+    out = []
+    _, _, rows, columns = outputs[0].shape
+    for y in range(rows):
+        for x in range(columns):
+            cell = outputs[0][0, :, y, x].astype(np.float64)
+            best = int(np.argmax(cell[5:]))
+            with np.errstate(all="ignore"):
+                score = cell[0] ** 0.6 * cell[5 + best] ** 0.4
+                width, height = size.width / (1 + np.exp(-cell[3])), size.height / (1 + np.exp(-cell[4]))
+            if cell[0] >= floor ** (1 / 0.6) * (1 - 1e-6) and np.isfinite(score) and score >= floor and keep[best]:
+                out.append((around((x + np.tanh(cell[1])) * 16, (y + np.tanh(cell[2])) * 16, width, height), float(score), best))
+    return gathered(out)
+
+
+def ssd(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    scores, boxes = outputs
+    extent = np.array([*size, *size], np.float32)
+    with np.errstate(all="ignore"):
+        return gathered([(list(boxes[0, row] * extent), score, label) for row, score, label in best_in_rows(scores[0], 1, -1, floor, keep)])
+
+
+def yunet(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    """OpenCV's face_detect.cpp, a cell at a time."""
+    out = []
+    face, objectness, box = (np.concatenate([output[0] for output in outputs[3 * part : 3 * part + 3]]).astype(np.float64) for part in (0, 1, 2))
+    for row, (x, y, stride) in enumerate(levels(size, (8, 16, 32))):
+        with np.errstate(all="ignore"):
+            score = np.sqrt(np.clip(face[row, 0], 0, 1) * np.clip(objectness[row, 0], 0, 1))
+            extent = np.exp(box[row, 2:]) * stride
+        if score >= floor and keep[0]:
+            out.append((around((x + box[row, 0]) * stride, (y + box[row, 1]) * stride, *extent), float(score), 0))
+    return gathered(out)
+
+
+def lpd_yunet(outputs: Sequence[NDArray[Any]], size: Size, floor: float, keep: NDArray[np.bool_]) -> Found:
+    """opencv_zoo's lpd_yunet.py, a prior at a time, in fractions as there."""
+    width, height = size
+    sizes = [[10, 16, 24], [32, 48], [64, 96], [128, 192, 256]]
+    maps = [[int(int((height + 1) / 2) / 2), int(int((width + 1) / 2) / 2)]]
+    for _ in range(4):
+        maps.append([int(maps[-1][0] / 2), int(maps[-1][1] / 2)])
+    out = []
+    number = 0
+    loc, conf, iou = (each.astype(np.float64) for each in outputs)
+    for level, (rows, columns) in enumerate(maps[1:]):
+        for i, j, least in ((i, j, least) for i in range(rows) for j in range(columns) for least in sizes[level]):
+            step = 8 << level
+            prior = np.array([(j + 0.5) * step / width, (i + 0.5) * step / height])
+            extent = np.array([least / width, least / height])
+            points = [(prior + loc[number, k : k + 2] * 0.1 * extent) * [width, height] for k in (4, 6, 10, 12)]
+            with np.errstate(all="ignore"):
+                score = np.sqrt(conf[number, 1] * np.clip(iou[number, 0], 0, 1))
+            if np.isfinite(score) and score >= floor and keep[0]:
+                out.append(([*np.min(points, axis=0), *np.max(points, axis=0)], float(score), 0))
+            number += 1
+    return gathered(out)
+
+
 TWINS: dict[str, Twin] = {
+    "fastestdet": fastestdet,
+    "lpd-yunet": lpd_yunet,
+    "nanodet": nanodet,
+    "nanodet-plus": nanodet_plus,
+    "picodet": picodet,
+    "ssd": ssd,
+    "yunet": yunet,
     "detr": detr,
     "rfdetr": rfdetr,
     "rtdetr": rtdetr,

@@ -24,14 +24,21 @@ from edge_runtime.types import Detections, Geometry, Size, Stamp
 DECODERS: dict[str, str] = {
     "detr": "edge_runtime.decode.detr:DetrDecoder",
     "efficient-nms": "edge_runtime.decode.efficient_nms:EfficientNmsDecoder",
+    "fastestdet": "edge_runtime.decode.fastestdet:FastestDetDecoder",
+    "lpd-yunet": "edge_runtime.decode.lpd_yunet:LpdYunetDecoder",
+    "nanodet": "edge_runtime.decode.distribution:NanoDetDecoder",
+    "nanodet-plus": "edge_runtime.decode.distribution:NanoDetPlusDecoder",
+    "picodet": "edge_runtime.decode.distribution:PicoDetDecoder",
     "rfdetr": "edge_runtime.decode.detr:RfDetrDecoder",
     "rtdetr": "edge_runtime.decode.rtdetr:RtDetrDecoder",
     "rtdetr-logits": "edge_runtime.decode.detr:RtDetrLogitsDecoder",
+    "ssd": "edge_runtime.decode.ssd:SsdDecoder",
     "yolov10": "edge_runtime.decode.yolov10:Yolov10Decoder",
     "yolov5": "edge_runtime.decode.yolov5:Yolov5Decoder",
     "yolov7-nms": "edge_runtime.decode.yolov7_nms:Yolov7NmsDecoder",
     "yolov8": "edge_runtime.decode.yolov8:Yolov8Decoder",
     "yolox": "edge_runtime.decode.yolox:YoloxDecoder",
+    "yunet": "edge_runtime.decode.yunet:YunetDecoder",
 }
 
 CROSS_CLASS_IOU = 0.7

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.decode.ports import Port, declared
+from edge_runtime.decode.pairs import columns_in, told_apart
+from edge_runtime.decode.ports import Port
 from edge_runtime.decode.rows import chosen
 from edge_runtime.decode.suppress import Candidates, Suppression, corners
 from edge_runtime.manifest import ImageInput, Manifest, Thresholds
@@ -29,8 +30,6 @@ from edge_runtime.types import Detections, Geometry, Size, Stamp
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RF_DETR_NAMES = {"dets", "labels"}
-
-Output = TypeVar("Output", Port, NDArray[Any])
 
 
 class DetrDecoder:
@@ -58,6 +57,7 @@ class DetrDecoder:
     @staticmethod
     def classes_in(size: Size, outputs: Sequence[Port]) -> int:  # noqa: ARG004 - any size
         """C of logits [1, Q, C + 1]. Raises ValueError, saying why, for a model of another kind."""
+        require_no_rf_detr(outputs)
         columns = columns_in(outputs)
         if columns < 2:
             raise ValueError("logits [1, queries, classes + 1] were expected, found one column")
@@ -111,6 +111,7 @@ class RtDetrLogitsDecoder:
     @classmethod
     def classes_in(cls, size: Size, outputs: Sequence[Port]) -> int:  # noqa: ARG003 - any size
         """C of logits [1, Q, C]. Raises ValueError, saying why, for a model of another kind."""
+        require_no_rf_detr(outputs)
         return columns_in(outputs)
 
     @staticmethod
@@ -141,10 +142,7 @@ class RfDetrDecoder(RtDetrLogitsDecoder):
         """C of logits [1, Q, C]. Raises ValueError, saying why, for a model of another kind."""
         if {output.name for output in outputs} != RF_DETR_NAMES:
             raise ValueError(f"outputs named {' and '.join(sorted(RF_DETR_NAMES))} were expected, found {', '.join(each.name for each in outputs)}")
-        columns = told_apart(outputs, boxes_first=True)[0].shape[2]
-        if not isinstance(columns, int):
-            raise ValueError(f"logits [1, queries, classes] were expected, found {declared(outputs)}")
-        return columns
+        return columns_in(outputs, boxes_first=True)
 
     @staticmethod
     def usual_input(name: str, size: Size) -> ImageInput:
@@ -152,32 +150,10 @@ class RfDetrDecoder(RtDetrLogitsDecoder):
         return ImageInput(name=name, size=size, color="RGB", resize="stretch", scale=1 / 255, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
-def told_apart(outputs: Sequence[Output], columns: int | None = None, *, boxes_first: bool = False) -> tuple[Output, Output]:
-    """Logits and boxes. Where a model of four columns makes both look alike, `boxes_first` says how its authors export them.
-
-    Raises ValueError for outputs of another shape, or logits of other than `columns` columns.
-    """
-    shapes = [output.shape for output in outputs]
-    fours = [index for index, shape in enumerate(shapes) if len(shape) == 3 and shape[2] == 4]
-    sound = len(outputs) == 2 and all(len(each.shape) == 3 and each.shape[0] == 1 and str(each.dtype) == "float32" for each in outputs)
-    if not sound or not fours or shapes[0][1] != shapes[1][1]:
-        raise ValueError(f"logits [1, queries, classes] and boxes [1, queries, 4] of float32 were expected, found {declared(outputs)}")
-    boxes = fours[0 if boxes_first else -1]
-    if columns not in (None, shapes[1 - boxes][2]):
-        raise ValueError(f"logits of {columns} columns were expected, found {declared(outputs)}")
-    return outputs[1 - boxes], outputs[boxes]
-
-
-def columns_in(outputs: Sequence[Port]) -> int:
-    """How many columns the logits have. Raises ValueError, saying why, for outputs of another kind."""
-    logits, _ = told_apart(outputs)
+def require_no_rf_detr(outputs: Sequence[Port]) -> None:
+    """Raises ValueError for outputs that bear RF-DETR's names."""
     if {output.name for output in outputs} == RF_DETR_NAMES:
         raise ValueError(f"outputs named otherwise than {' and '.join(sorted(RF_DETR_NAMES))} were expected: those are RF-DETR's")
-    if not isinstance(logits.shape[2], int):
-        raise ValueError(f"logits [1, queries, classes] were expected, found {declared(outputs)}")
-    if logits.shape[2] == 4 and "box" in logits.name.lower():
-        raise ValueError(f"logits before boxes were expected where both have 4 columns, found {', '.join(each.name for each in outputs)}")
-    return logits.shape[2]
 
 
 def require_fractions(logits: NDArray[Any], boxes: NDArray[Any]) -> NDArray[np.float64]:

@@ -167,7 +167,126 @@ def rows_example(arrange: Callable[[Any, Any, Any], Outputs], **about: Any) -> E
     return Example(lambda rng: arrange(*random_rows(rng, 30)), lambda objects: arrange(*told_rows(objects)), **about)
 
 
+# -- small heads ---------------------------------------------------------------------------------------------------------------
+
+
+def split(head: NDArray[np.float32], strides: Sequence[int], columns: Sequence[int]) -> list[Outputs]:
+    """[N, ΣK] as [1, Nₛ, K]: a list of strides for each part of the columns."""
+    rows = np.cumsum([cells(SIZE, (stride,)) for stride in strides])[:-1]
+    return [[np.ascontiguousarray(level[None]) for level in np.split(part, rows)] for part in np.split(head, np.cumsum(columns)[:-1], axis=1)]
+
+
+def distribution_head(strides: Sequence[int], offset: Callable[[int], float], objects: Objects) -> NDArray[np.float32]:
+    """[N, C + 32]: distances of stride 8, each between two bins. Each object has a cell of its own near its centre."""
+    head = np.full((cells(SIZE, strides), len(LABELS) + 32), -50, np.float32)
+    head[:, : len(LABELS)] = 0
+    for number, ((x1, y1, x2, y2), score, label) in enumerate(objects):
+        column, row = int((x1 + x2) / 16) + number, int((y1 + y2) / 16)
+        x, y = column * 8 + offset(8), row * 8 + offset(8)
+        cell = row * (SIZE.width // 8) + column
+        head[cell, label] = score
+        for side, distance in enumerate((x - x1, y - y1, x2 - x, y2 - y)):
+            low = min(int(distance / 8), 6)
+            share = distance / 8 - low
+            numbers = head[cell, len(LABELS) + 8 * side :]
+            numbers[low], numbers[low + 1] = np.log(max(1 - share, 1e-20)), np.log(max(share, 1e-20))
+    return head
+
+
+def distribution_example(strides: Sequence[int], offset: Callable[[int], float], *, together: bool = False) -> Example:
+    def arranged(head: NDArray[np.float32]) -> Outputs:
+        classes, sides = split(head, strides, (len(LABELS), 32))
+        return [head[None]] if together else [*classes, *sides]
+
+    def random(rng: np.random.Generator) -> Outputs:
+        head = rng.normal(0, 2, (cells(SIZE, strides), len(LABELS) + 32)).astype(np.float32)
+        head[:, : len(LABELS)] = rng.uniform(0, 1, (len(head), len(LABELS)))
+        return arranged(head)
+
+    return Example(random, lambda objects: arranged(distribution_head(strides, offset, objects)))
+
+
+def fastestdet_random(rng: np.random.Generator) -> Outputs:
+    head = rng.normal(-1, 1, (1, 5 + len(LABELS), 4, 6)).astype(np.float32)
+    head[0, 0], head[0, 5:] = rng.uniform(0, 1, (4, 6)), rng.uniform(0, 1, (len(LABELS), 4, 6))
+    return [head]
+
+
+def fastestdet_saying(objects: Objects) -> Outputs:
+    """Every centre can be said by the cell that it is in, and by the next one too: so two objects may be near each other."""
+    head = np.zeros((1, 5 + len(LABELS), 4, 6), np.float32)
+    for number, (box, score, label) in enumerate(objects):
+        x, y, width, height = centred(box)
+        column, row = int(x / 16) + number % 2, int(y / 16)
+        cell = head[0, :, row, column]
+        cell[0], cell[5 + label] = score ** (1 / 0.6), 1
+        cell[1], cell[2] = np.arctanh(x / 16 - column), np.arctanh(y / 16 - row)
+        cell[3], cell[4] = (-np.log(whole / side - 1) for whole, side in ((SIZE.width, width), (SIZE.height, height)))
+    return [head]
+
+
+def ssd_rows(xyxy: Any, score: Any, label: Any) -> Outputs:
+    """The rest of each row is background."""
+    scores, boxes = np.zeros((1, 50, 1 + len(LABELS)), np.float32), np.zeros((1, 50, 4), np.float32)
+    scores[..., 0] = 1
+    for row, (box, chance, which) in enumerate(zip(xyxy, score, label, strict=True), 1):
+        scores[0, -row, 0], scores[0, -row, 1 + which] = 1 - chance, chance
+        boxes[0, -row] = np.array(box) / [*SIZE, *SIZE]
+    return [scores, boxes]
+
+
+def yunet_outputs(head: NDArray[np.float32]) -> Outputs:
+    """[N, 6] of face, objectness and box; points that nobody looks at."""
+    parts = split(np.concatenate([head, np.full((len(head), 10), 3, np.float32)], axis=1), STRIDES, (1, 1, 4, 10))
+    return [level for part in parts for level in part]
+
+
+def yunet_random(rng: np.random.Generator) -> Outputs:
+    head = rng.normal(0, 0.7, (ANCHORS, 6)).astype(np.float32)
+    head[:, :2] = rng.uniform(0, 1, (ANCHORS, 2))
+    head[:, 4:] += 1
+    return yunet_outputs(head)
+
+
+def yunet_saying(objects: Objects) -> Outputs:
+    head = np.zeros((ANCHORS, 6), np.float32)
+    for anchor, (box, score, _) in enumerate(objects):  # cell (anchor, 0), stride 8
+        x, y, width, height = centred(box)
+        head[anchor] = [score * score, 1, x / 8 - anchor, y / 8, np.log(width / 8), np.log(height / 8)]
+    return yunet_outputs(head)
+
+
+LPD_PRIORS = 12 * 8 * 3 + 6 * 4 * 2 + 3 * 2 * 2 + 1 * 1 * 3
+
+
+def lpd_outputs(loc: NDArray[np.float32], chance: NDArray[np.float32]) -> Outputs:
+    return [loc, np.stack([1 - chance, chance], axis=1).astype(np.float32), np.ones((LPD_PRIORS, 1), np.float32)]
+
+
+def lpd_random(rng: np.random.Generator) -> Outputs:
+    outputs = lpd_outputs(rng.normal(0, 8, (LPD_PRIORS, 14)).astype(np.float32), rng.uniform(0, 1, LPD_PRIORS).astype(np.float32))
+    outputs[2][:] = rng.uniform(-0.5, 1.5, (LPD_PRIORS, 1))
+    return outputs
+
+
+def lpd_saying(objects: Objects) -> Outputs:
+    """By priors of the first cell, at (4, 4), with sides of 10, 16 and 24."""
+    loc, chance = np.zeros((LPD_PRIORS, 14), np.float32), np.zeros(LPD_PRIORS, np.float32)
+    for row, ((x1, y1, x2, y2), score, _) in enumerate(objects):
+        points = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
+        loc[row, [4, 5, 6, 7, 10, 11, 12, 13]] = ((points - 4) / 0.1 / (10, 16, 24)[row]).ravel()
+        chance[row] = score * score
+    return lpd_outputs(loc, chance)
+
+
 EXAMPLES = {
+    "fastestdet": Example(fastestdet_random, fastestdet_saying),
+    "lpd-yunet": Example(lpd_random, lpd_saying, labels=("plate",)),
+    "nanodet": distribution_example(STRIDES, lambda stride: (stride - 1) / 2),
+    "nanodet-plus": distribution_example((8, 16, 32, 64), lambda stride: 0, together=True),
+    "picodet": distribution_example((8, 16, 32, 64), lambda stride: stride / 2),
+    "ssd": rows_example(ssd_rows),
+    "yunet": Example(yunet_random, yunet_saying, labels=("face",)),
     "detr": rows_example(detr_rows),
     "efficient-nms": rows_example(efficient_nms_rows, told=False),
     "rfdetr": rows_example(rfdetr_rows, names=("dets", "labels")),

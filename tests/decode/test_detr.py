@@ -67,7 +67,7 @@ def test_another_shape_is_refused(family: str, shapes: Any) -> None:
 def test_four_columns_twice_are_told_apart_by_order_and_names_must_agree() -> None:
     four = (1, 100, 4)
     assert family_of("rtdetr-logits").classes_in(SIZE, ports(four, four)) == 4
-    with pytest.raises(ValueError, match="logits before boxes were expected"):
+    with pytest.raises(ValueError, match="scores before boxes were expected"):
         family_of("rtdetr-logits").classes_in(SIZE, ports(four, four, names=("pred_boxes", "logits")))
     box = (10, 20, 30, 44)
     for family in ("rtdetr-logits", "rfdetr"):  # of four labels, and each in its own order
