@@ -123,8 +123,15 @@ def _command(bundle: Bundle, report: Json) -> str:
     if report is None:
         return f"edge-export evaluate {folder} --data STREETS --simulated 240 --json {folder}/{EVALUATION}"
     against = "".join(f" --against {model['given']}" for model in report["models"][1:])
-    sources = "".join(" --data STREETS" if source == "street" else f" --simulated {count}" for source, count in report["pictures"].items())
+    sources = "".join(" --data STREETS" if source == "street" else _simulated(report, count) for source, count in report["pictures"].items())
     return f"edge-export evaluate {folder}{against}{sources} --json {folder}/{EVALUATION}"
+
+
+def _simulated(report: Json, count: int) -> str:
+    if "simulated_size" not in report:
+        raise ExportError(f"{EVALUATION}: does not say how large its simulated pictures are: measure anew")
+    width, height = report["simulated_size"]
+    return f" --simulated {count} --simulated-size {width}x{height}"
 
 
 def _failing(bundle: Bundle) -> str:

@@ -79,6 +79,8 @@ def evaluate(args: argparse.Namespace) -> int:
     if args.simulated:
         sources["simulated"] = shown.progress(simulated(args.simulated, Size(*args.simulated_size)), args.simulated, "simulated")
     report, looked = evaluated(contenders, sources)
+    if args.simulated:
+        report["simulated_size"] = list(args.simulated_size)
     shown.evaluation(report)
     if args.json is not None:
         _write_json(args.json, report)
