@@ -140,28 +140,34 @@ def by_file(files: list[Path], violations: Callable[[Path], list[str]]) -> dict[
     return {named(file): found for file in files if (found := violations(file))}
 
 
+@pytest.mark.heavy
 def test_imports_point_down() -> None:
     assert by_file(MODULES, lambda file: layer_violations(file.relative_to(PACKAGE).parts[0].removesuffix(".py"), tree_of(file))) == {}
 
 
+@pytest.mark.heavy
 def test_heavy_libraries_are_imported_where_they_are_used() -> None:
     assert by_file(MODULES, lambda file: heavy_violations(file.relative_to(PACKAGE).as_posix(), tree_of(file))) == {}
 
 
+@pytest.mark.heavy
 def test_pure_layer_is_pure() -> None:
     pure = [file for file in MODULES if LAYER_OF.get(file.relative_to(PACKAGE).parts[0]) == 1]
     assert pure
     assert by_file(pure, lambda file: impure_violations(tree_of(file))) == {}
 
 
+@pytest.mark.heavy
 def test_files_are_readable() -> None:
     assert by_file(MODULES + TEST_MODULES, readability_violations) == {}
 
 
+@pytest.mark.heavy
 def test_runtime_never_imports_the_export_project() -> None:
     assert [named(file) for file in MODULES for module, _ in imports(tree_of(file)) if module.split(".")[0] in ("export", "edge_export")] == []
 
 
+@pytest.mark.heavy
 def test_kernels_never_run_parallel() -> None:
     parallel = [named(file) for file in (PACKAGE / "kernels").glob("*.py") if re.search(r"parallel\s*=\s*True|\bprange\b", file.read_text())]
     assert parallel == [], "Numba's thread layer on 64-bit Arm is not safe to call from several threads"

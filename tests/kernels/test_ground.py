@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,7 @@ def test_contact_equals_its_twin(bodies: Any) -> None:
             assert abs(int(mask[row, column]) - max(int(plain), 2)) <= 1
 
 
+@pytest.mark.heavy
 @given(places())
 @settings(max_examples=50)
 def test_beam_equals_its_twin(lamps: Any) -> None:

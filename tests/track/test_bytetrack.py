@@ -125,6 +125,7 @@ def test_step_bounds_the_number_of_tracks() -> None:
     assert max(len(tracks.id) for tracks in reports) == 10
 
 
+@pytest.mark.heavy
 def test_pain_6_parked_or_occluded_objects_recounted() -> None:
     """A parked car that flickers for an hour, is hidden by a bus for half a minute and passed by traffic keeps its id."""
     random = np.random.default_rng(6)

@@ -20,6 +20,8 @@ from edge_runtime.sources.sim.weather import WEATHERS
 from edge_runtime.types import Size
 from tests.sources.sim.test_projection import MEASURES, user
 
+pytestmark = pytest.mark.heavy
+
 EVERY = [(kind, variant) for kind, among in VARIANTS.items() for variant in range(len(among))]
 
 
