@@ -67,6 +67,7 @@ def test_3000_rows_through_cut_connections_and_restarts_of_the_broker(tmp_path: 
                     made.record(start, 50, stream=stream)
                 time.sleep(chance.uniform(0.01, 0.08))
                 if start % 100 == 50:
+                    until(lambda cuts=cuts: made.stat("state") == "connected" and int(str(made.stat("reconnects"))) >= cuts, 20)  # type: ignore[misc]
                     cuts += 1
                     if cuts % 4:
                         proxy.cut()
@@ -77,8 +78,7 @@ def test_3000_rows_through_cut_connections_and_restarts_of_the_broker(tmp_path: 
             assert made.recorder.stats()["dropped"] == 0
         subscriber.wait(lambda: len({str(each["id"]) for each in messages(subscriber)}) >= ROWS, 20)
         twice = require_all(messages(subscriber), dict.fromkeys("abc", ROWS // 3))
-    assert cuts == 10
-    assert reconnects >= 8
+    assert reconnects >= cuts == 10
     assert twice < ROWS / 10, f"{twice} came twice: more than the windows that were cut"
 
 
