@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +22,7 @@ from tests import naive
 from tests.decode.stills import FORMATS, STAMP, Walk, as_bgr, photographs
 from tests.decode.test_yolox import average_precision, found, truth
 from tests.naive_heads import TWINS, Found
+from tests.system.test_counts import replayed, totals, write
 
 pytestmark = pytest.mark.material
 
@@ -181,6 +183,17 @@ def clear_ones_met(ours: Found, theirs: Found, clear: float) -> list[bool]:
 @pytest.mark.parametrize("name", ["nanodet", "fastestdet"])
 def test_people_are_seen_as_people_labelled_them(bundles: Callable[[str], Bundle], material: Path, name: str) -> None:
     assert average_precision(found(bundles(name), material)["person"], truth(material, "person")) > 0.6
+
+
+def test_busy_road_is_counted_by_nanodet_as_people_counted_it(
+    bundles: Callable[[str], Bundle], material: Path, busy_road: Path, tmp_path: Path
+) -> None:
+    """The whole walk with another family than YOLOX, with nothing but its bundle."""
+    known = json.loads((material / "videos" / "truth.json").read_text())["busy_road/busy_road.mp4"]
+    config = write(tmp_path, bundles("nanodet").folder, busy_road, known["line"], (640, 360))
+    ways = totals(replayed(config, tmp_path / "out.jsonl", "--set", "camera.main.fps=10"))
+    assert abs(ways["forward"] - known["down"]) <= 1
+    assert ways["backward"] == known["up"]
 
 
 def test_faces_are_those_that_opencv_s_own_detector_finds(bundles: Callable[[str], Bundle], material: Path) -> None:

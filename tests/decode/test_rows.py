@@ -13,7 +13,8 @@ from edge_runtime.decode.ports import Port
 from edge_runtime.errors import BundleError
 from edge_runtime.infer.adopt import Choices, adopt
 from edge_runtime.infer.anatomy import examine
-from edge_runtime.infer.bundle import load_bundle
+from edge_runtime.infer.bundle import load_bundle, verify_golden
+from edge_runtime.infer.engine import Engine, EnginePlan
 from edge_runtime.types import Size
 from tests.contracts import heads
 from tests.contracts.test_decoder_contract import FLOOR, manifest
@@ -113,4 +114,11 @@ def test_number_of_rows_stays_open_when_the_batch_is_fixed(tmp_path: Path) -> No
     out = adopt(file, tmp_path / "out", Choices(labels=str(write_labels(tmp_path))))
     anatomy = examine(out / "model.onnx")
     assert (anatomy.inputs[0].shape, anatomy.outputs[0].shape) == ((1, 3, 64, 64), ("found", 7))
-    assert load_bundle(out).manifest.thresholds.iou == 1.0
+    bundle = load_bundle(out)
+    assert bundle.manifest.thresholds.iou == 1.0
+    engine = Engine(bundle.model_path, bundle.manifest, EnginePlan())
+    engine.open()  # warms up on zeros, which have no rows
+    try:
+        assert verify_golden(bundle, engine) <= 1e-4
+    finally:
+        engine.close(5)

@@ -31,7 +31,7 @@ def scored(draw: Any) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
 
 
 def run(kernel: Any, head: NDArray[np.float32], anchors: int, *rest: Any) -> list[tuple[int, float, int]]:
-    place, score, label = np.full(anchors, -7, np.int64), np.full(anchors, np.nan, np.float32), np.full(anchors, -7, np.int16)
+    place, score, label = np.full(anchors, -7, np.int64), np.full(anchors, np.nan, np.float32), np.full(anchors, 2, np.int16)
     head.setflags(write=False)
     count = kernel(head, *rest, place, score, label)
     return [(int(where), float(value), int(which)) for where, value, which in zip(place[:count], score[:count], label[:count], strict=True)]
