@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -30,7 +31,7 @@ class DaemonProcess:
         self.ready_line = ""
         self._more = more
         self._inside = tuple(inside)
-        self._env = {**os.environ, **(env or {})}
+        self._env = {**os.environ, "PYTHONFAULTHANDLER": "1", **(env or {})}
         self._process: subprocess.Popen[str] | None = None
         self._listeners: list[threading.Thread] = []
 
@@ -65,9 +66,18 @@ class DaemonProcess:
         end = time.monotonic() + READY_LIMIT_S
         while not self.ready_line:
             if self._process.poll() is not None or time.monotonic() > end:
+                self._show_where()
                 self.kill()
                 raise AssertionError("the daemon did not become ready:\n" + "\n".join(self.log))
             time.sleep(0.02)
+
+    def _show_where(self) -> None:
+        """Where its threads stand, if they stand: Python writes that to its log (PYTHONFAULTHANDLER) before it ends."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGABRT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(10)
 
     def _listen(self, stream: TextIO) -> None:
         with stream:
