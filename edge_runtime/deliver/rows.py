@@ -167,7 +167,7 @@ class Rows:
             old.append(Found(seq, topic, wall_ns))
         return old
 
-    def bury(self, seq: int, why: str) -> Found | None:
+    def bury(self, seq: int, why: str, dead_bytes: int) -> Found | None:
         """Copy one row to `dead`. None when there is no such row."""
         query = f"SELECT t.topic, r.body, t.priority, r.mono_ns, r.wall_ns, r.origin, r.crc, r.boot {_JOINED} WHERE r.seq = ?"
         found = self._db.execute(query, (seq,)).fetchone()
@@ -181,21 +181,19 @@ class Rows:
             return lost._replace(wall_ns=happened.wall_ns)  # broke since it was sent: nothing is worth keeping
         with contextlib.suppress(*_NO_ENVELOPE):
             told = on_the_wire(self._put_right(row.body, happened, boot), self._epoch, seq, row.origin)
-            self.keep_dead(seq, Dead(row.topic, told, why, lost.wall_ns))
+            self.keep_dead(seq, Dead(row.topic, told, why, lost.wall_ns), dead_bytes)
         return lost
 
-    def keep_dead(self, seq: int, dead: Dead) -> None:
-        """Under a number of its own."""
+    def keep_dead(self, seq: int, dead: Dead, dead_bytes: int) -> None:
+        """The newest DEAD_ROWS, at most `dead_bytes`, stay: seen to at once, because a file that is nearly full has no room for more."""
         self._db.execute("INSERT OR REPLACE INTO dead VALUES (?, ?, ?, ?, ?)", (seq, *dead))
-
-    def forget_dead(self, dead_bytes: int) -> None:
-        """But the newest DEAD_ROWS, at most `dead_bytes`."""
         limits = (DEAD_ROWS, dead_bytes)
         self._db.execute(f"DELETE FROM dead WHERE seq IN (SELECT seq FROM ({_NEWEST_DEAD}) WHERE place > ? OR total > ?)", limits)
 
-    def dead(self) -> list[Dead]:
-        """The oldest first."""
-        return [Dead(*each) for each in self._db.execute("SELECT topic, body, why, wall_ns FROM dead ORDER BY seq").fetchall()]
+    def dead(self, size: int) -> list[Dead]:
+        """The newest that have at most `size` bytes together, the oldest first."""
+        query = f"SELECT topic, body, why, wall_ns FROM dead WHERE seq IN (SELECT seq FROM ({_NEWEST_DEAD}) WHERE total <= ?) ORDER BY seq"
+        return [Dead(*each) for each in self._db.execute(query, (size,)).fetchall()]
 
 
 def _whole(value: object) -> int:

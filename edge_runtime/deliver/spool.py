@@ -164,10 +164,10 @@ class Spool:
         sizes = itertools.accumulate(entry.size for _, entry in found)
         return [row for index, (row, total) in enumerate(zip(found, sizes, strict=True)) if not index or total <= size]
 
-    def dead(self) -> list[Dead]:
-        """What the broker refused for good, the oldest first. Raises SpoolError."""
+    def dead(self, size: int) -> list[Dead]:
+        """The newest of what the broker refused for good, at most `size` bytes, the oldest first. Raises SpoolError."""
         with self.file.reading("looking"):
-            return self._table.dead()
+            return self._table.dead(size)
 
     def shrink(self) -> None:
         """Give free pages back to the disk, a few at a time. Raises SpoolError."""
@@ -260,14 +260,13 @@ class Spool:
         return len(entries)
 
     def _bury(self, batch: Batch, now: Tick) -> None:
+        dead_bytes = self._options.max_bytes // 16
         for seq, why in batch.refused:
-            if found := self._table.bury(seq, why):
+            if found := self._table.bury(seq, why, dead_bytes):
                 self._drop([found], "refused", now)
         for dead in batch.dead:
-            self._table.keep_dead(self._next, dead)
+            self._table.keep_dead(self._next, dead, dead_bytes)
             self._next += 1
-        if batch.refused or batch.dead:
-            self._table.forget_dead(self._options.max_bytes // 16)
 
     def _fitting(self, entries: Sequence[Entry], now: Tick) -> Sequence[Entry]:
         """Without what no broker would take."""

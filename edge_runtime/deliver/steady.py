@@ -263,7 +263,7 @@ class SteadySpool:
                 memory.commit(Batch(settled=[seq for seq, _ in piece]), now)
                 moved += len(piece)
                 self._beat()
-            self._disk.commit(Batch(state=self.state, lost=list(memory.losses), dead=memory.dead()), now)
+            self._disk.commit(Batch(state=self.state, lost=list(memory.losses), dead=memory.dead(self.commit_bytes)), now)
         except (SpoolError, CannotStart) as error:
             self.degraded = str(error)
             self._moves += bool(moved)

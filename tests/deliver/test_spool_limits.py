@@ -115,3 +115,14 @@ def test_shrink_gives_pages_back_after_a_backlog(tmp_path: Path) -> None:
         spool.shrink()
     spool.close()
     assert path.stat().st_size < full / 2
+
+
+def test_many_refused_at_once_fit_into_a_spool_that_is_nearly_full(tmp_path: Path) -> None:
+    """Their neighbours stay, so no page becomes free."""
+    spool = opened(tmp_path / "s.db", max_bytes=1_000_000)
+    for start in range(0, 600, 10):
+        spool.commit(Batch([entry(start + n, size=900) for n in range(10)]), NOW)
+    assert not len(spool.losses)
+    spool.commit(Batch(refused=[(seq, "no") for seq in range(1, 601, 2)]), NOW)
+    assert [(loss.reason, loss.rows) for loss in spool.losses] == [("refused", 300)]
+    spool.close()

@@ -85,6 +85,26 @@ def test_rows_that_were_refused_while_in_memory_lie_in_the_disks_dead_table(disk
     again.close()
 
 
+def test_of_many_that_were_refused_while_in_memory_a_small_spool_keeps_the_newest(disk: Path) -> None:
+    spool = opened(disk / "s.db", max_bytes=1_000_000)
+    for _ in range(60):
+        spool.commit(Batch([entry(n, "t/s/other", size=900) for n in range(10)]), NOW)
+    assert not len(spool.losses), "it is nearly full"
+    heal = full(disk)
+    for number in range(0, 500, 50):
+        spool.commit(Batch([entry(number + n, size=900) for n in range(50)]), NOW)
+        spool.commit(Batch(refused=[(row.seq, "no") for row in everything(spool)]), NOW)
+    assert spool.degraded
+    heal()
+    spool.commit(Batch(), LATER)
+    assert not spool.degraded
+    assert [(loss.reason, loss.rows) for loss in spool.losses] == [("refused", 500)]
+    spool.close()
+    buried = [number for number, _ in dead(disk)]
+    assert 10 < len(buried) < 100
+    assert buried == list(range(500 - len(buried), 500))
+
+
 def test_row_of_the_disk_that_was_refused_is_not_offered_again_although_it_could_not_be_buried(disk: Path) -> None:
     with refusing(disk, Batch([entry(0), entry(1)])) as (spool, heal):
         first = everything(spool)[0]
