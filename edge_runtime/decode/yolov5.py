@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.decode.grids import cells, grids_of
 from edge_runtime.decode.ports import Port, declared, printed
+from edge_runtime.decode.rows import FEW
 from edge_runtime.decode.suppress import Candidates, Suppression, corners
 from edge_runtime.manifest import ImageInput, Manifest, Thresholds
 from edge_runtime.types import Detections, Geometry, Size, Stamp
@@ -93,7 +94,7 @@ class Yolov5Decoder:
             raise ValueError("outputs that are not finite")
         if head[:, 4:].min() < 0 or head[:, 4:].max() > 1:
             raise ValueError("scores outside 0–1: the sigmoid is not in the graph")
-        if head[:, 2:4].min() < 0:
+        if np.mean(head[:, 2:4] < 0) > FEW:
             raise ValueError("sizes below 0: its boxes are not decoded in the graph")
         repeat, strides = next(each for each in layouts(size) if each[0] * cells(size, each[1]) == len(head))
         centres = np.concatenate([np.tile(grid.centres, (repeat, 1)) for grid in grids_of(size, strides)])

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.decode.grids import cells, grids_of
 from edge_runtime.decode.ports import Port, declared, printed
+from edge_runtime.decode.rows import FEW
 from edge_runtime.decode.suppress import Candidates, Suppression, corners
 from edge_runtime.manifest import ImageInput, Manifest, Thresholds
 from edge_runtime.types import Detections, Geometry, Size, Stamp
@@ -90,7 +91,7 @@ class Yolov8Decoder:
             raise ValueError("outputs that are not finite")
         if head[4:].min() < 0 or head[4:].max() > 1:
             raise ValueError("scores outside 0–1: the sigmoid is not in the graph, or it is no detector of boxes that stand upright")
-        if head[2:4].min() < 0:
+        if np.mean(head[2:4] < 0) > FEW:
             raise ValueError("sizes below 0: its boxes are not decoded in the graph")
         strides = next(each for each in layouts(size) if cells(size, each) == head.shape[1])
         centres = np.concatenate([grid.centres for grid in grids_of(size, strides)]).T

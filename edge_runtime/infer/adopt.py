@@ -2,9 +2,10 @@
 
     read ─► safe? ─► repair ─► families from the shapes ─► run on seeded noise ─► the one that decodes such numbers ─► write ─► prove
 
-What is repaired: initializers that are graph inputs too (they block constant folding), an open batch (fixed to 1), open sizes (`size`), a second
-input for the size that boxes are scaled to (made a constant: the tensor's own). A file that needs none of it is kept as it is, byte for byte. What
-nobody can read from a file is how pictures must be prepared for it: the family's usual way is written into the manifest, and the model card says so.
+What is repaired: initializers that are graph inputs too (they block constant folding), an open batch (fixed to 1), open sizes (`size`; of outputs, as
+they turn out), a second input for the size that boxes are scaled to (made a constant: the tensor's own). A file that needs none of it is kept as it
+is, byte for byte. What nobody can read from a file is how pictures must be prepared for it: the family's usual way is written into the manifest, and
+the model card says so.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def repaired(data: bytes, shown: str, size: Size | None = None) -> tuple[bytes, 
     resized = _fix_input(graph.input[0], size, shown)
     for value in sizes:
         graph.initializer.append(_target_size(value, graph.input[0]))
-    if resized:
+    if resized or _needlessly_open(graph):
         del graph.value_info[:]  # sizes in between were written for an open one
         data = _with_fixed_outputs(model, shown)
     elif model.SerializeToString(deterministic=True) != before:
@@ -147,6 +148,12 @@ def _fix_input(value: Any, size: Size | None, shown: str) -> bool:
         changed |= sides[axis].dim_value != side
         sides[axis].dim_value = side
     return changed
+
+
+def _needlessly_open(graph: Any) -> bool:
+    """Whether an output's size is declared open, though the input's tells it."""
+    counting = any(node.op_type in _COUNTING for node in walk(graph))
+    return not counting and any(isinstance(side, str) for output in graph.output for side in shape_of(output) or ())
 
 
 def _with_fixed_outputs(model: Any, shown: str) -> bytes:

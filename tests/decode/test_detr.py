@@ -80,7 +80,7 @@ def test_four_columns_twice_are_told_apart_by_order_and_names_must_agree() -> No
     ("change", "why"),
     [
         (lambda logits, boxes: (logits, boxes * 96), "no fractions"),
-        (lambda logits, boxes: (logits, boxes - 0.8), "no fractions"),
+        (lambda logits, boxes: (logits, boxes - 3), "no fractions"),
         (lambda logits, boxes: (1 / (1 + np.exp(-logits)), boxes), "probabilities already"),
         (lambda logits, boxes: (logits - logits + np.arange(logits.shape[2])[::-1] + 1, boxes), "without objects"),
     ],

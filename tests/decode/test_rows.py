@@ -45,6 +45,14 @@ def test_rows_of_another_kind_are_refused(family: str, changed: Any, why: str) -
 
 
 @families
+def test_few_boxes_turned_inside_out_are_borne(family: str) -> None:
+    """What a head without bounds likes least, on noise."""
+    box, score, label = heads.random_rows(np.random.default_rng(2), 30)
+    box[-2:] = box[-2:, [2, 3, 0, 1]]
+    family_of(family).require_raw(heads.SIZE, ARRANGED[family](box, score, label))
+
+
+@families
 def test_no_rows_say_nothing_against_a_family(family: str) -> None:
     family_of(family).require_raw(heads.SIZE, heads.EXAMPLES[family].nothing())
 

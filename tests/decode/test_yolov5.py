@@ -66,7 +66,7 @@ def head() -> NDArray[np.float32]:
     [
         (slice(0, 2), lambda it: it / 96, "not in pixels"),
         (slice(0, 2), lambda it: it * 0 + 0.5, "not in pixels"),
-        (slice(2, 4), lambda it: np.log(it + 1e-6), "sizes below 0"),
+        (slice(2, 4), lambda it: np.log(it / 40 + 1e-6), "sizes below 0"),
         (slice(4, 9), lambda it: it * 8 - 4, "sigmoid"),
     ],
 )

@@ -110,6 +110,13 @@ def test_open_size_must_be_told_and_is_fixed(tmp_path: Path) -> None:
     assert load_bundle(out).manifest.inputs[0].size == Size(96, 64)
 
 
+def test_output_whose_size_is_open_for_no_reason_is_fixed(tmp_path: Path) -> None:
+    """Exporters leave sizes open that follow from the input's."""
+    model = tiny_yolox()
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "anchors"
+    assert examine(adopted(tmp_path, model) / "model.onnx").outputs[0].shape == (1, 84, 9)
+
+
 def test_another_size_than_the_file_s_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="export it for that size"):
         adopted(tmp_path, size=Size(96, 64))
@@ -154,7 +161,7 @@ def test_file_of_no_family_says_why_for_each(tmp_path: Path) -> None:
     model = tiny_yolox()
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("anchors", TensorProto.FLOAT, [1, 84, 9]))
     model.graph.output.append(helper.make_tensor_value_info("all", TensorProto.FLOAT, [1, 9, 84]))
-    with pytest.raises(BundleError, match="no model that this runtime can decode: .*yolox: one output"):
+    with pytest.raises(BundleError, match=r"no model that this runtime can decode: .*yolox: one output"):
         adopted(tmp_path, model)
 
 
