@@ -6,8 +6,9 @@
 
     python -m tests.faults.campaign [--kills 200] [--broker-restarts 50] [--cuts 50] [--seed 1] [--rate 500] [--tls]
 
-The broker keeps what it acknowledged (persistence, and SIGTERM lets it save), so that what is lost is the node's. Exit status 1 when a promise did
-not hold; the files stay in the folder that is named then.
+The broker keeps what it acknowledged (persistence, and SIGTERM lets it save), so that what is lost is the node's. SIGTERM to the campaign itself:
+the life in hand is the last, and what was done so far is judged. Exit status 1 when a promise did not hold; the files stay in the folder that is
+named then.
 """
 
 from __future__ import annotations
@@ -88,8 +89,8 @@ class Record:
         return judge(self.arrivals, self.faults, Promise(self.last, self.rate, stream=STREAM))
 
 
-def run(folder: Path, plan: Sequence[Round], rate: float, tls: bool = False) -> Record:
-    """Do all of `plan`, let the rest drain, and hand over what happened."""
+def run(folder: Path, plan: Sequence[Round], rate: float, tls: bool = False, enough: threading.Event | None = None) -> Record:
+    """Do all of `plan`, or as much of it as came before `enough`; let the rest drain, and hand over what happened."""
     record = Record(rate)
     began = time.monotonic()
     with _peers(folder, tls) as (broker, ca), Proxy(broker.port) as proxy, Observer(broker.port, ca) as observer:
@@ -98,6 +99,8 @@ def run(folder: Path, plan: Sequence[Round], rate: float, tls: bool = False) -> 
         faults = Faults(broker, proxy, record.faults)
         try:
             for number, each in enumerate(plan):
+                if enough is not None and enough.is_set():
+                    break
                 faults.begin(each)
                 if number < len(plan) - 1:
                     _live_and_die(daemon, each, faults)
@@ -280,7 +283,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     folder = Path(tempfile.mkdtemp(prefix="campaign-"))
     folder.chmod(0o755)
-    record = run(folder, make_plan(args.kills, args.broker_restarts, args.cuts, args.seed), args.rate, args.tls)
+    enough = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: enough.set())
+    try:
+        record = run(folder, make_plan(args.kills, args.broker_restarts, args.cuts, args.seed), args.rate, args.tls, enough)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     verdict = record.verdict
     print(f"seed {args.seed}, {'TLS' if args.tls else 'without TLS'}")
     print(table(record, verdict), flush=True)
