@@ -135,6 +135,11 @@ class Geometry:
     offset: tuple[float, float]
     source: Size
 
+    @property
+    def grain_px(self) -> float:
+        """How many source pixels lie under one of the tensor's: what is nearer together than that, the model cannot tell apart."""
+        return 1 / min(self.scale)
+
     def to_source(self, xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Boxes [N, 4] in tensor pixels -> the same in source pixels, clipped to the picture."""
         scale = np.array([*self.scale, *self.scale], np.float32)
@@ -161,6 +166,7 @@ class Detections:
     xyxy: NDArray[np.float32]  # (N, 4) source pixels
     score: NDArray[np.float32]  # (N,) 0–1
     label: NDArray[np.int16]  # (N,) index into the model's labels
+    grain_px: float = 0.0  # source pixels under one of the detector's, as `Geometry` has them; 0: not known
 
     def __post_init__(self) -> None:
         count = len(self.score)

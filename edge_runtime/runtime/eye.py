@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ class Eye:
 
     def decode(self, outputs: Sequence[NDArray[Any]], stamp: Stamp, geometry: Geometry) -> Detections:
         """Raw outputs to boxes in upright source pixels."""
-        return self._decoder.decode(outputs, stamp, geometry)
+        return replace(self._decoder.decode(outputs, stamp, geometry), grain_px=geometry.grain_px)
 
 
 def kept_labels(camera: CameraConfig, manifest: Manifest) -> NDArray[np.bool_] | None:

@@ -15,7 +15,7 @@ import statistics
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -249,7 +249,7 @@ class _Finisher:
 
     def __call__(self, frame: Frame, outputs: list[NDArray[Any]], geometry: Any) -> None:
         with self._watch("decode"):
-            detections = self._decoder.decode(outputs, frame.stamp, geometry)
+            detections = replace(self._decoder.decode(outputs, frame.stamp, geometry), grain_px=geometry.grain_px)
         before = self._watch.spent_s.get("track", 0.0)
         with self._watch("analyse"):
             self._analysis.resize(frame.upright)

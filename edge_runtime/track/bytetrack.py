@@ -27,7 +27,7 @@ from edge_runtime.track.bank import Bank, rows_where
 from edge_runtime.track.flow import FlowMemory
 from edge_runtime.track.kalman import PP, VV, correct_motion, correct_size, from_xyxy, predict_motion
 from edge_runtime.track.options import TrackerOptions
-from edge_runtime.track.pairing import absence, areas, common, doubt, overlap, price, shares, surprise
+from edge_runtime.track.pairing import absence, areas, common, doubt, errors, overlap, price, shares, surprise
 from edge_runtime.types import Detections, Sighting, Stamp, Tick, Tracks
 
 __all__ = ["ByteTracker", "TrackerOptions"]
@@ -47,6 +47,7 @@ class ByteTracker:
     def __init__(self, options: TrackerOptions, first_id: int = 1) -> None:
         self._options = options
         self._next_id = first_id
+        self._grain_px = 0.0  # of the frame that is being taken in
         self._matcher = Matcher()
         self._flow = FlowMemory(options.flow_samples, options.speed)
         self._bank = Bank.empty()
@@ -67,6 +68,7 @@ class ByteTracker:
         options, stamp = self._options, detections.stamp
         ended = self._forget(stamp.mono_ns)
         self._pass_time(stamp)
+        self._grain_px = detections.grain_px
         self._bank.frames += 1
         xyxy, score, label = _usable(detections, options.track_floor)
         place, size = from_xyxy(xyxy)
@@ -162,7 +164,7 @@ class ByteTracker:
     def _pair(self, place: Array, size: Array, score: Array, label: NDArray[np.int16]) -> tuple[Rows, Rows, Array]:
         """Rows of tracks, the boxes that are theirs, and how much noisier than usual each of these is."""
         bank, options = self._bank, self._options
-        distance, vague = surprise(bank, options, place, size)
+        distance, vague = surprise(bank, errors(np.exp(bank.size), self._grain_px, options), place, size)
         missed_s = np.maximum(self._before_ns - bank.seen_ns, 0) / 1e9  # seen in the frame before: nothing was missed
         cost = price(distance, vague, absence(missed_s, self._parked(), options), shares(bank, label), options)
         good, faint = rows_where(score >= options.min_score), rows_where(score < options.min_score)
@@ -201,9 +203,9 @@ class ByteTracker:
     # -- what a frame changes --------------------------------------------------------------------------------------------
 
     def _correct(self, rows: Rows, place: Array, size: Array, noise: Array) -> None:
-        bank, error = self._bank, self._options.box_noise
-        place_noise = (error * np.exp(bank.size[rows])) ** 2 * noise
-        size_noise = np.full_like(size, (2 * error) ** 2) * noise
+        bank, sides = self._bank, np.exp(self._bank.size[rows])
+        error_px = errors(sides, self._grain_px, self._options)
+        place_noise, size_noise = error_px**2 * noise, (2 * error_px / sides) ** 2 * noise
         motion = correct_motion(bank.position[rows], bank.velocity[rows], bank.cov[rows], place, place_noise)
         bank.position[rows], bank.velocity[rows], bank.cov[rows] = motion
         bank.size[rows], bank.size_var[rows] = correct_size(bank.size[rows], bank.size_var[rows], size, size_noise)
@@ -237,8 +239,9 @@ class ByteTracker:
         self._tickets += len(best)
         self._past.update((ticket, []) for ticket in new.id.tolist())
         new.velocity, new.cov[..., VV] = self._flow.prior(new.position, new.scale)
-        new.cov[..., PP] = (options.box_noise * np.exp(new.size)) ** 2
-        new.size_var[:] = (2 * options.box_noise) ** 2
+        sides = np.exp(new.size)
+        error_px = errors(sides, self._grain_px, options)
+        new.cov[..., PP], new.size_var[:] = error_px**2, (2 * error_px / sides) ** 2
         new.votes[np.arange(len(best)), label[best]] = score[best]
         bank.append(new)
 

@@ -12,14 +12,21 @@ from edge_runtime.track.options import TrackerOptions
 Array = NDArray[np.float64]
 
 
-def surprise(bank: Bank, options: TrackerOptions, place: Array, size: Array) -> tuple[Array, Array]:
+def errors(sides: Array, grain_px: float, options: TrackerOptions) -> Array:
+    """How wrong the centre of a box with these sides is along each, one deviation, px: a share of the side, and what the detector cannot resolve."""
+    result: Array = np.hypot(options.box_noise * sides, options.grain * grain_px)
+    return result
+
+
+def surprise(bank: Bank, error_px: Array, place: Array, size: Array) -> tuple[Array, Array]:
     """Squared distance of boxes [M] from predictions [N] in deviations -> [N, M], and ln of the prediction's variance in sizes -> [N].
 
+    error_px [N, 2]: of the tracks' own boxes, as `errors` tells it.
     The variances of position count in squared sides, those of size in e-folds², so that ln|S| compares tracks near and far.
     """
     sides = np.exp(bank.size)
-    place_var = bank.cov[..., PP] + 2 * (options.box_noise * sides) ** 2  # twice: the track's last box may have been as wrong
-    size_var = bank.size_var + 2 * (2 * options.box_noise) ** 2
+    place_var = bank.cov[..., PP] + 2 * error_px**2  # twice: the track's last box may have been as wrong
+    size_var = bank.size_var + 2 * (2 * error_px / sides) ** 2
     distance = ((place[None] - bank.position[:, None]) ** 2 / place_var[:, None]).sum(axis=2)
     distance += ((size[None] - bank.size[:, None]) ** 2 / size_var[:, None]).sum(axis=2)
     return distance, np.log(place_var / sides**2 * size_var).sum(axis=1)

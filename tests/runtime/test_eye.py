@@ -49,6 +49,15 @@ def test_look_gives_the_place_back_with_the_result(station: Station) -> None:
     assert free(station) == station.places
 
 
+def test_decode_says_how_coarsely_the_model_saw(station: Station) -> None:
+    station.open()
+    eye = station.eye(CAMERA)
+    large = Frame(FRAME.stamp, (np.zeros((832, 1664), np.uint8),), PixelFormat.GRAY8, ColorSpec(), Size(1664, 832))
+    assert eye.acquire(0, 5.0)
+    geometry, result = eye.look(large, 0)
+    assert eye.decode(result.result(10), large.stamp, geometry).grain_px == pytest.approx(4.0), "1664 pixels on 416"
+
+
 def test_look_that_fails_gives_the_place_back_once(station: Station) -> None:
     eye = station.eye(CAMERA)
     assert eye.acquire(0, 0.0)

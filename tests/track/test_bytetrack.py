@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,26 @@ def test_step_keeps_one_id_with_frames_missing_and_late(seed: int, speed: float)
     times = np.sort(random.choice(np.arange(60), 40, replace=False)) / 10 + random.uniform(0, 0.08, 40)
     reports = run(ByteTracker(TrackerOptions()), [seen(t, box(50 + speed * 40 * t, 200)) for t in times])
     assert ids(reports) == {1}
+
+
+def strollers(seed: int, grain_px: float) -> list[Detections]:
+    """Two people far away walk side by side; boxes as a detector reads them that sees `grain_px` of the picture's pixels as one."""
+    random = np.random.default_rng(seed)
+    frames = []
+    for step in range(80):
+        people = []
+        for start in (100.0, 120.0):
+            x, y = start + 1.4 * step + random.normal(0, grain_px), 200 + random.normal(0, grain_px)
+            width, height = 10 * np.exp(random.normal(0, 0.18)), 26 * np.exp(random.normal(0, 0.1))
+            if random.random() > 0.1:
+                people.append((x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+        frames.append(replace(seen(step / 10, *people), grain_px=grain_px))
+    return frames
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_step_keeps_small_objects_apart_when_it_knows_how_coarsely_they_are_seen(seed: int) -> None:
+    assert ids(run(ByteTracker(TrackerOptions()), strollers(seed, 2.5))) == {1, 2}
 
 
 def test_step_believes_after_two_sightings_and_brings_the_past() -> None:
