@@ -1,4 +1,4 @@
-"""Raw model outputs -> values; one module a family, one row each in the table.
+"""Raw model outputs -> values; a row of the table each family, near kin in one module.
 
 A row is a string, so that a family's code is imported only when a model names it. A family says everything about its kind, so that adopting,
 loading and decoding can never disagree: how outputs become detections, from what is declared alone whether a model may be one of it (`classes_in`),
