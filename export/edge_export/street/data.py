@@ -13,6 +13,7 @@ import json
 import re
 import zlib
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -152,3 +153,21 @@ def _read_row(row: dict[str, Any]) -> Labelled:
     labels = [IGNORED if each[0] == "ignore" else LABELS.index(each[0]) for each in objects]
     boxes = np.array([each[1:] for each in objects], np.float32).reshape(-1, 4)
     return Labelled(row["file"], row["split"], boxes, np.array(labels, np.int8))
+
+
+def note_plan(file: Path, plan: Mapping[str, Any]) -> None:
+    """Notes by which part of a recipe something is about to be made. Whole or not at all."""
+    scratch = file.with_name(f".{file.name}.part")
+    scratch.write_text(json.dumps(plan, indent=1) + "\n")
+    scratch.replace(file)
+
+
+def require_same_plan(file: Path, plan: Mapping[str, Any], made: str) -> None:
+    """Raises StreetDataError when what was made was made by another plan than this, naming every number that differs."""
+    try:
+        noted = json.loads(file.read_text())
+        changed = [f"{key} {noted.get(key)} where {value} is expected" for key, value in plan.items() if noted.get(key) != value]
+    except (OSError, ValueError, AttributeError) as error:
+        changed = [f"or of nobody knows which ({file.name}: {error})"]
+    if changed:
+        raise StreetDataError(f"{file.parent}: holds {made} of another recipe, {', '.join(changed)}: name another --out, or remove them")

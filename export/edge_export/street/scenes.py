@@ -2,6 +2,7 @@
 
     OUT/scenes/1000-00.jpg …   world 1000, its first picture
     OUT/scenes/labels.json     the exact truth of each, written world by world: an interrupted rendering goes on where it stopped
+    OUT/scenes/plan.json       what the recipe says of them
 
 Worlds are rendered by processes of their own and noted in their order, a world only when all of its pictures are written. An
 error or Ctrl-C ends all of them; what labels.json names is whole in any case. Pictures of another plan are refused, not mixed in.
@@ -26,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_export.errors import ExportError
-from edge_export.street.data import IGNORED, Labelled, Split, StreetDataError, read_labels, write_labels
+from edge_export.street.data import IGNORED, Labelled, Split, StreetDataError, note_plan, read_labels, require_same_plan, write_labels
 from edge_export.street.recipe import LABELS, Simulation
 
 QUALITY = 92  # of the JPEG files
@@ -42,9 +43,13 @@ def render_scenes(plan: Simulation, folder: Path, progress: Callable[[int, int],
     Raises StreetDataError when the folder holds pictures of another plan, or takes no more of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    index = folder / "labels.json"
+    index, note = folder / "labels.json", folder / "plan.json"
     done = read_labels(index) if index.exists() else []
-    _require_same_plan(plan, folder, done)
+    made_by = {key: value for key, value in dataclasses.asdict(plan).items() if key != "worlds"}  # more worlds are more of the same
+    if done:
+        require_same_plan(note, made_by, "simulated pictures")
+    else:
+        note_plan(note, made_by)
     missing = range(len(done) // plan.pictures, plan.worlds)
     try:
         for number, pictures in zip(missing, _rendered(plan, folder, missing), strict=True):
@@ -68,21 +73,6 @@ def _rendered(plan: Simulation, folder: Path, missing: range) -> Iterator[list[L
 def _leave_ctrl_c_alone() -> None:
     """Ctrl-C reaches every process of a terminal: one that renders ends its world, the one that waits for it hands out no other."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _require_same_plan(plan: Simulation, folder: Path, done: list[Labelled]) -> None:
-    import cv2
-
-    other = f"{folder}: holds simulated pictures of another recipe, {{}}: name another --out, or remove this folder"
-    for place, each in enumerate(done):
-        name, split = _place_of(plan, *divmod(place, plan.pictures))
-        if (each.file, each.split) != (name, split):
-            raise StreetDataError(other.format(f"{each.file} ({each.split}) where {name} ({split}) is expected"))
-    if done:
-        picture = cv2.imread(str(folder / done[0].file))
-        size = "unreadable" if picture is None else f"{picture.shape[1]}×{picture.shape[0]}"
-        if size != (expected := f"{plan.width}×{plan.height}"):
-            raise StreetDataError(other.format(f"{done[0].file} is {size} where {expected} is expected"))
 
 
 def _place_of(plan: Simulation, number: int, index: int) -> tuple[str, Split]:

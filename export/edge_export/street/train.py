@@ -1,6 +1,7 @@
 """Training, from labels to averaged weights, in phases; it can be stopped at any step and resumed.
 
 OUT/labels.json       what people and teachers say about the street images           (made once)
+OUT/labelling.json    what the recipe says of that
 OUT/scenes/           simulated pictures, and labels.json with their truth           (made once)
 OUT/checkpoint.npz    weights, averaged weights, optimiser, phase, step              (at each validation)
 OUT/training.jsonl    one line each hundred steps and each validation; a resumed training takes back what came after its checkpoint
@@ -9,6 +10,7 @@ OUT/street-nano.keras the averaged weights, as last validated
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import time
@@ -22,7 +24,7 @@ import numpy as np
 
 from edge_export.errors import ExportError
 from edge_export.street.augment import Example
-from edge_export.street.data import Labelled, StreetDataError, read_labels, read_streets, write_labels
+from edge_export.street.data import Labelled, StreetDataError, note_plan, read_labels, read_streets, require_same_plan, write_labels
 from edge_export.street.feed import Batch, Feed, as_deployed, load_examples
 from edge_export.street.groups import GROUPS
 from edge_export.street.labels import pseudo_label
@@ -97,8 +99,11 @@ def _require_checkpoint(file: Path, resume: bool) -> None:
 
 
 def _labels(recipe: Recipe, data: Path, out: Path, progress: Callable[[Progress], None]) -> list[Labelled]:
-    path = out / "labels.json"
-    if not path.exists():
+    path, note, made_by = out / "labels.json", out / "labelling.json", dataclasses.asdict(recipe.labelling)
+    if path.exists():
+        require_same_plan(note, made_by, "labels")
+    else:
+        note_plan(note, made_by)
         told = lambda done, total: progress(Progress("labels", done, total))  # noqa: E731
         write_labels(path, pseudo_label(data, data.parent / "models", recipe.labelling, told))
     labels = read_labels(path)

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edge_export.errors import ExportError
 from edge_export.framework import load_network
-from edge_export.street.data import StreetDataError, write_labels
+from edge_export.street.data import StreetDataError, note_plan, read_streets, write_labels
 from edge_export.street.network import anchors, build_network
-from edge_export.street.recipe import LABELS, Phase
+from edge_export.street.recipe import LABELS, Labelling, Phase
 from edge_export.street.train import CHECKPOINT, KERAS_FILE, LOG_FILE, Limits, Progress, rate, train
 from tests.street import small
 
 
 def prepared(tmp_path: Path) -> tuple[Path, Path]:
     """Street images, and labels as an earlier run made them."""
-    from edge_export.street.data import read_streets
-
     data, out = tmp_path / "streets", tmp_path / "out"
     data.mkdir()
     out.mkdir()
     write_labels(out / "labels.json", [image.labelled for image in read_streets(small.streets(data, 40))])
+    note_plan(out / "labelling.json", dataclasses.asdict(small.recipe().labelling))
     return data, out
 
 
@@ -37,54 +39,79 @@ def log_of(out: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (out / LOG_FILE).read_text().splitlines()]
 
 
-def test_train_writes_network_checkpoint_and_log(tmp_path: Path) -> None:
-    data, out = prepared(tmp_path)
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What a training left. Nobody may change it: trainings that go on from it do so in a copy."""
+
+    data: Path
+    out: Path
+    told: list[Progress]
+
+    def copy(self, tmp_path: Path) -> tuple[Path, Path]:
+        return self.data, Path(shutil.copytree(self.out, tmp_path / "copy"))
+
+    def checkpoint(self) -> Any:
+        return np.load(self.out / CHECKPOINT)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Four steps at once."""
+    data, out = prepared(tmp_path_factory.mktemp("whole"))
     told: list[Progress] = []
-    made = train(small.recipe(), data, out, progress=told.append)
-    network = load_network(made)
-    answer = network(np.zeros((1, 3, small.PLAN.height, small.PLAN.width), np.float32))
-    assert made == out / KERAS_FILE and answer.shape == (1, anchors(small.PLAN), 5 + len(LABELS))
-    assert answer[..., 4:].min() >= 0 and answer[..., 4:].max() <= 1
-    assert [row["step"] for row in log_of(out)] == [2, 4]
-    assert told[-1].phase == "real" and told[-1].ap50 is not None
+    assert train(small.recipe(), data, out, progress=told.append) == out / KERAS_FILE
+    return Trained(data, out, told)
 
 
-def test_train_resumed_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    data, out = prepared(tmp_path)
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The first of the four steps."""
+    data, out = prepared(tmp_path_factory.mktemp("stopped"))
     train(small.recipe(), data, out, limits=Limits(minutes=0), progress=quiet)
-    stopped = np.load(out / CHECKPOINT)
-    assert list(stopped["at"]) == [3, 0, 1]
+    return Trained(data, out, [])
+
+
+@pytest.fixture(scope="module")
+def resumed(stopped: Trained, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The other three."""
+    data, out = stopped.copy(tmp_path_factory.mktemp("resumed"))
     train(small.recipe(), data, out, resume=True, progress=quiet)
-    ended = np.load(out / CHECKPOINT)
-    assert list(ended["at"]) == [3, 0, 4] and float(ended["age"]) == 4
-    assert any((stopped[name] != ended[name]).any() for name in stopped.files if name.startswith("mean"))
+    return Trained(data, out, [])
 
 
-def test_train_resumed_ends_where_it_would_have_ended(tmp_path: Path) -> None:
-    ends = []
-    for name, pause in (("whole", None), ("paused", Limits(minutes=0))):
-        (tmp_path / name).mkdir()
-        data, out = prepared(tmp_path / name)
-        if pause is not None:
-            train(small.recipe(), data, out, limits=pause, progress=quiet)
-        train(small.recipe(), data, out, resume=pause is not None, progress=quiet)
-        ends.append(np.load(out / CHECKPOINT))
-    whole, paused = ends
-    assert whole.files == paused.files
-    for name in whole.files:
-        np.testing.assert_allclose(paused[name], whole[name], rtol=1e-4, atol=1e-6, err_msg=name)
+def test_train_writes_network_checkpoint_and_log(whole: Trained) -> None:
+    network = load_network(whole.out / KERAS_FILE)
+    answer = network(np.zeros((1, 3, small.PLAN.height, small.PLAN.width), np.float32))
+    assert answer.shape == (1, anchors(small.PLAN), 5 + len(LABELS))
+    assert answer[..., 4:].min() >= 0 and answer[..., 4:].max() <= 1
+    assert [row["step"] for row in log_of(whole.out)] == [2, 4]
+    assert whole.told[-1].phase == "real" and whole.told[-1].ap50 is not None
 
 
-def test_train_resumed_takes_back_what_it_logged_after_its_checkpoint(tmp_path: Path) -> None:
-    data, out = prepared(tmp_path)
-    recipe = small.recipe(phases=(Phase("real", 6, 4, 0.0, 1e-3, 1e-3, 2, False),))
-    train(small.recipe(), data, out, progress=quiet)
+def test_train_resumed_goes_on_where_it_stopped(stopped: Trained, resumed: Trained) -> None:
+    before, after = stopped.checkpoint(), resumed.checkpoint()
+    assert list(before["at"]) == [3, 0, 1]
+    assert list(after["at"]) == [3, 0, 4] and float(after["age"]) == 4
+    assert any((before[name] != after[name]).any() for name in before.files if name.startswith("mean"))
+
+
+def test_train_resumed_ends_where_it_would_have_ended(whole: Trained, resumed: Trained) -> None:
+    expected, found = whole.checkpoint(), resumed.checkpoint()
+    assert expected.files == found.files
+    for name in expected.files:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_train_resumed_with_more_takes_back_what_it_logged_after_its_checkpoint_and_runs_a_further_phase(whole: Trained, tmp_path: Path) -> None:
+    data, out = whole.copy(tmp_path)
+    recipe = small.recipe(phases=(Phase("real", 6, 4, 0.0, 1e-3, 1e-3, 2, False), Phase("more", 3, 4, 0.0, 1e-3, 1e-5, 1, True)))
     killed = (out / LOG_FILE).read_text()
     with (out / LOG_FILE).open("a") as log:
         log.write(json.dumps({"seconds": 9, "phase": "real", "step": 5, "loss": 1.0}) + '\n{"seconds": 12, "ph')
     train(recipe, data, out, resume=True, progress=quiet)
     assert (out / LOG_FILE).read_text().startswith(killed)
-    assert [row["step"] for row in log_of(out)] == [2, 4, 6]
+    assert [(row["phase"], row["step"]) for row in log_of(out)] == [("real", 2), ("real", 4), ("real", 6), ("more", 2), ("more", 3)]
+    assert list(np.load(out / CHECKPOINT)["at"]) == [3, 1, 3], "the further phase from its start"
 
 
 @pytest.mark.parametrize("what", ["held out since", "on the other side"])
@@ -104,27 +131,24 @@ def test_train_over_labels_of_other_images_is_refused(tmp_path: Path, what: str)
         train(small.recipe(), data, out, progress=quiet)
 
 
-def test_train_resumed_with_a_recipe_that_is_too_short_is_refused(tmp_path: Path) -> None:
-    data, out = prepared(tmp_path)
-    train(small.recipe(), data, out, progress=quiet)
+def test_train_resumed_with_a_recipe_that_is_too_short_is_refused(whole: Trained, tmp_path: Path) -> None:
     shorter = small.recipe(phases=(Phase("real", 3, 4, 0.0, 1e-3, 1e-3, 2, False),))
     with pytest.raises(ExportError, match="step 4 of phase 1, which the recipe does not have"):
-        train(shorter, data, out, resume=True, progress=quiet)
+        train(shorter, *whole.copy(tmp_path), resume=True, progress=quiet)
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Labelling)])
+def test_train_over_labels_of_another_recipe_is_refused(tmp_path: Path, name: str) -> None:
+    data, out = prepared(tmp_path)
+    labelling = small.recipe().labelling
+    with pytest.raises(StreetDataError, match=rf"holds labels of another recipe, {name} {getattr(labelling, name)} where 0.9 is expected"):
+        train(small.recipe(labelling=dataclasses.replace(labelling, **{name: 0.9})), data, out, progress=quiet)
 
 
 def test_train_at_a_rate_that_breaks_it_says_so(tmp_path: Path) -> None:
     data, out = prepared(tmp_path)
     with pytest.raises(ExportError, match=r"of phase real: a loss of (nan|-?inf): lower the recipe's rate"):
         train(small.recipe(phases=(Phase("real", 40, 4, 0.0, 1e12, 1e12, 1, False),), validate_every=1000), data, out, progress=quiet)
-
-
-def test_train_resumed_through_a_further_phase_runs_it_from_its_start(tmp_path: Path) -> None:
-    data, out = prepared(tmp_path)
-    recipe = small.recipe()
-    train(recipe, data, out, progress=quiet)
-    longer = small.recipe(phases=(*recipe.phases, Phase("more", 3, 4, 0.0, 1e-3, 1e-5, 1, True)))
-    train(longer, data, out, resume=True, progress=quiet)
-    assert list(np.load(out / CHECKPOINT)["at"]) == [3, 1, 3]
 
 
 def test_train_resumed_without_a_checkpoint_says_so(tmp_path: Path) -> None:
@@ -141,19 +165,15 @@ def test_train_over_a_training_that_would_be_lost_is_refused(tmp_path: Path) -> 
     assert (tmp_path / CHECKPOINT).read_bytes() == b"hours" and (tmp_path / LOG_FILE).read_text() == "{}\n"
 
 
-def test_train_resumed_with_another_architecture_is_refused(tmp_path: Path) -> None:
-    import dataclasses
-
-    data, out = prepared(tmp_path)
-    train(small.recipe(), data, out, limits=Limits(minutes=0), progress=quiet)
+def test_train_resumed_with_another_architecture_is_refused(whole: Trained, tmp_path: Path) -> None:
     wider = small.recipe(architecture=dataclasses.replace(small.PLAN, neck=32))
     with pytest.raises(ExportError, match="another architecture"):
-        train(wider, data, out, resume=True, progress=quiet)
+        train(wider, *whole.copy(tmp_path), resume=True, progress=quiet)
 
 
 def test_train_learns_to_find_bright_boxes(tmp_path: Path) -> None:
     data, out = prepared(tmp_path)
-    train(small.recipe(phases=(Phase("real", 150, 16, 0.0, 1e-2, 1e-3, 10, False),), validate_every=1000), data, out, progress=quiet)
+    train(small.recipe(phases=(Phase("real", 110, 16, 0.0, 1e-2, 1e-3, 10, False),), validate_every=1000), data, out, progress=quiet)
     marks = log_of(out)[-1]["tune"]
     assert isinstance(marks, dict) and marks["real vehicles"]["ap50"] > 0.5
 
