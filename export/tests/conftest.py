@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
+from edge_export.cli import main
 from edge_export.framework import Network, load_network
 from tests import tiny
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+LICENCE = ROOT / "LICENSE"
+
+# Before anything imports a kernel: where tests/environment/warm_kernels.py compiled them for this Python, if it did.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".cache" / "numba" / f"{sys.version_info[0]}.{sys.version_info[1]}"))
 
 
 @pytest.fixture(scope="session")
@@ -25,12 +32,17 @@ def network(keras_file: Path) -> Network:
     return load_network(keras_file)
 
 
-@pytest.fixture
-def about_file(tmp_path: Path) -> Path:
+def write_about(folder: Path) -> Path:
     """What it was "trained" on."""
-    file = tmp_path / "about.toml"
+    file = folder / "about.toml"
     file.write_text(tiny.ABOUT)
     return file
+
+
+@pytest.fixture
+def about_file(tmp_path: Path) -> Path:
+    """That, for one test."""
+    return write_about(tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +54,22 @@ def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, picture in tiny.pictures():
         cv2.imwrite(str(folder / f"{name}.png"), picture)
     return folder
+
+
+@pytest.fixture(scope="session")
+def pristine(keras_file: Path, picture_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny detector's bundle, made through the command line. Nobody may change it."""
+    folder = tmp_path_factory.mktemp("pristine")
+    out = folder / "models" / "tiny"
+    given = ["bundle", str(keras_file), "--about", str(write_about(folder)), "--licence-file", str(LICENCE), "--images", str(picture_folder)]
+    assert main([*given, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture
+def folder(pristine: Path, tmp_path: Path) -> Path:
+    """A copy of it to break."""
+    return Path(shutil.copytree(pristine, tmp_path / "models" / "tiny"))
 
 
 @pytest.fixture(scope="session")

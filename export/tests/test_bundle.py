@@ -14,9 +14,8 @@ from edge_export.cli import main
 from edge_export.parity import Limits
 from edge_runtime.infer.bundle import load_bundle
 from tests import tiny
-from tests.conftest import ROOT
-
-LICENCE = ROOT / "LICENSE"
+from tests.conftest import LICENCE
+from tests.test_card import RECIPE
 
 
 def arguments(keras_file: Path, about_file: Path, pictures: Path, out: Path, *more: str) -> list[str]:
@@ -24,33 +23,25 @@ def arguments(keras_file: Path, about_file: Path, pictures: Path, out: Path, *mo
     return [*given, *more]
 
 
-@pytest.fixture
-def folder(keras_file: Path, about_file: Path, picture_folder: Path, tmp_path: Path) -> Path:
-    """A bundle, made through the command line."""
-    out = tmp_path / "models" / "tiny"
-    assert main(arguments(keras_file, about_file, picture_folder, out)) == 0
-    return out
-
-
 def listing(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
-def test_bundle_is_whole(folder: Path) -> None:
-    assert {file.name for file in folder.iterdir()} >= {
+def test_bundle_is_whole(pristine: Path) -> None:
+    assert {file.name for file in pristine.iterdir()} >= {
         "model.onnx", "manifest.toml", "labels.txt", "golden.npz", "MODEL_CARD.md", "LICENSE", "about.toml", "parity.json",
     }  # fmt: skip
-    loaded = load_bundle(folder)
+    loaded = load_bundle(pristine)
     assert loaded.manifest.labels == tiny.LABELS
     assert loaded.manifest.inputs[0].mean == (0.1, 0.2, 0.3)
-    report = json.loads((folder / "parity.json").read_text())
+    report = json.loads((pristine / "parity.json").read_text())
     assert report["model"] == loaded.manifest.sha256
     assert report["problems"] == []
-    assert [file for file in folder.parent.iterdir() if file != folder] == []  # no scratch left
+    assert [file for file in pristine.parent.iterdir() if file != pristine] == []  # no scratch left
 
 
-def test_bundle_is_verified_by_the_runtime(folder: Path) -> None:
-    command = [sys.executable, "-m", "edge_runtime", "models", "verify", str(folder)]
+def test_bundle_is_verified_by_the_runtime(pristine: Path) -> None:
+    command = [sys.executable, "-m", "edge_runtime", "models", "verify", str(pristine)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "sound" in done.stdout
@@ -59,11 +50,13 @@ def test_bundle_is_verified_by_the_runtime(folder: Path) -> None:
 
 def test_bundle_is_the_same_when_made_again(folder: Path, keras_file: Path, about_file: Path, picture_folder: Path) -> None:
     before = listing(folder)
-    (folder / "training.jsonl").write_text("{}\n")
+    (folder / "recipe.toml").write_text(RECIPE)
+    (folder / "training.jsonl").write_text('{"seconds": 60, "phase": "real", "step": 500, "loss": 2.0}\n')
     assert main(arguments(keras_file, about_file, picture_folder, folder)) == 2  # not without --force
     assert main(arguments(keras_file, about_file, picture_folder, folder, "--force")) == 0
     after = listing(folder)
-    assert after.pop("training.jsonl") == b"{}\n"  # what else lay there is kept
+    assert after["recipe.toml"] == RECIPE.encode() and b'"loss"' in after["training.jsonl"]  # what else lay there is kept, and told
+    assert "Seed 7, 1 minutes." in after["MODEL_CARD.md"].decode()
     for name in ("model.onnx", "manifest.toml", "parity.json", "about.toml"):
         assert after[name] == before[name]
 

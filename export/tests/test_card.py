@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from edge_export.card import write_card
-from edge_export.cli import main
 from edge_export.errors import ExportError
 from edge_export.tables import number, percent, table
 from tests import tiny
-from tests.test_bundle import arguments
 
 RECIPE = """\
 seed = 7
@@ -37,11 +35,10 @@ licence = "l"
 
 
 @pytest.fixture
-def folder(keras_file: Path, about_file: Path, picture_folder: Path, tmp_path: Path) -> Path:
-    about_file.write_text(tiny.ABOUT + PROSE)
-    out = tmp_path / "tiny"
-    out.mkdir()
-    (out / "recipe.toml").write_text(RECIPE)
+def folder(folder: Path) -> Path:
+    """A bundle with everything that a card may tell."""
+    (folder / "about.toml").write_text(tiny.ABOUT + PROSE)
+    (folder / "recipe.toml").write_text(RECIPE)
     log = [
         {"seconds": 60, "phase": "real", "step": 500, "loss": 2.0},
         {"seconds": 125, "phase": "real", "step": 1000, "tune": {"real vehicles": {"ap50": 0.5}}},
@@ -50,9 +47,9 @@ def folder(keras_file: Path, about_file: Path, picture_folder: Path, tmp_path: P
         {"seconds": 55, "phase": "fine", "step": 100, "loss": 1.0},
         {"seconds": 115, "phase": "fine", "step": 200, "tune": {"real vehicles": {"ap50": 0.6}}},
     ]
-    (out / "training.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log))
-    assert main(arguments(keras_file, about_file, picture_folder, out)) == 0
-    return out
+    (folder / "training.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log))
+    write_card(folder)
+    return folder
 
 
 def test_card_tells_how_it_was_trained_and_what_people_know(folder: Path) -> None:

@@ -150,13 +150,8 @@ def test_speed_needs_a_picture() -> None:
     assert speed([], None) is None
 
 
-def test_evaluate_and_card_through_the_command_line(
-    keras_file: Path, about_file: Path, picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from tests.test_bundle import arguments
-
-    out = tmp_path / "tiny"
-    assert main(arguments(keras_file, about_file, picture_folder, out)) == 0
+def test_evaluate_and_card_through_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder
     card = (out / "MODEL_CARD.md").read_text()
     assert "Not measured yet" in card
     assert "| raw outputs, Keras against ONNX Runtime |" in card
@@ -169,6 +164,8 @@ def test_evaluate_and_card_through_the_command_line(
         str(out),
         "--simulated",
         "12",
+        "--simulated-size",
+        "480x270",
         "--json",
         str(tmp_path / "new" / "evaluation.json"),
         "--failures",
@@ -185,6 +182,7 @@ def test_evaluate_and_card_through_the_command_line(
     assert main(["card", str(out)]) == 0
     card = (out / "MODEL_CARD.md").read_text()
     for part in (
+        "Measured by `edge-export evaluate models/tiny --against tiny --simulated 12 --simulated-size 480x270 --json models/tiny/evaluation.json`",
         "### Simulated streets (12 pictures)",
         "| any vehicle | all | 12 |",
         "![Precision over recall, any vehicle](precision.png)",
@@ -193,6 +191,10 @@ def test_evaluate_and_card_through_the_command_line(
         assert part in card
     for figure in ("precision.png", "recall.png", "failures.jpg"):
         assert 1_000 < (out / figure).stat().st_size < 200_000
+    silent = {key: value for key, value in report.items() if key != "simulated_size"}
+    (out / "evaluation.json").write_text(json.dumps(silent))
+    assert main(["card", str(out)]) == 2
+    assert "does not say how large" in capsys.readouterr().err
     report["models"][0]["model"] = "0" * 64  # numbers of another model are not quoted
     (out / "evaluation.json").write_text(json.dumps(report))
     assert main(["card", str(out)]) == 0

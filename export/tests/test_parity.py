@@ -19,11 +19,12 @@ from edge_export.pictures import find_pictures, read_picture
 from edge_export.plain import Found
 from edge_runtime.types import Size
 from tests import tiny
+from tests.conftest import write_about
 
 
-@pytest.fixture
-def subject(network: Network, about_file: Path) -> Subject:
-    return prepared(network, read_about(about_file))[1]
+@pytest.fixture(scope="module")
+def subject(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    return prepared(network, read_about(write_about(tmp_path_factory.mktemp("about"))))[1]
 
 
 def proven(subject: Subject) -> Report:
