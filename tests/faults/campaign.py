@@ -43,6 +43,7 @@ LONGEST_START_S = 0.8  # within which it is killed when it shall not get ready
 EARLY = 0.15  # so many of the kills come before the daemon is ready
 LONGEST_AWAY_S = 1.5
 LONGEST_DARK_S = 0.1
+CONNECTED_S = 600.0  # a busy machine starts slowly
 DRAIN_S = 120.0
 CAUGHT_UP_S = 1.0  # what arrives is no older than that
 
@@ -128,7 +129,9 @@ class Faults:
         self._failures: list[BaseException] = []
 
     def begin(self, each: Round) -> None:
-        """Let what is planned beside this round happen in its time."""
+        """Let what is planned beside this round happen in its time. Raises what went wrong before with the test's own peers."""
+        if self._failures:
+            raise self._failures[0]
         for kind, after_s in each.beside:
             thread = threading.Thread(target=self._do, args=(kind, after_s, each), name=kind)
             thread.start()
@@ -159,7 +162,7 @@ class Faults:
             self._failures.append(error)
 
     def _cut(self, dark_s: float) -> None:
-        until(lambda: self._proxy.live, DRAIN_S, "no connection to cut")
+        until(lambda: self._proxy.live, CONNECTED_S, "no connection to cut")
         with self._night(dark_s):
             pass
         self._done.append(Fault("cut", time.time_ns()))
