@@ -8,15 +8,21 @@ import pytest
 
 from tests.benchmarks import street_counts
 
+FEW_WRONG = 2
+"""A minute holds ten to thirty crossings of a group: whether 2 % of them are wrong only hundreds can tell, see below."""
 
-@pytest.mark.slow  # street-nano does not hold these limits yet: its card says where it fails
-@pytest.mark.parametrize(("weather", "seed"), [("day", 11), ("dusk", 12), ("night", 13), ("rain", 14)])
-def test_counts_agree_with_truth(weather: str, seed: int, tmp_path: Path) -> None:
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("weather", "seed"),
+    [("day", 11), ("night", 13), pytest.param("dusk", 12, marks=pytest.mark.slow), pytest.param("rain", 14, marks=pytest.mark.slow)],
+)
+def test_counts_of_a_minute_agree_with_truth(weather: str, seed: int, tmp_path: Path) -> None:
     light = street_counts.Light(weather)
     light.add(*street_counts.count_stretch(tmp_path / "stretch", f"sim:junction?seed={seed}&weather={weather}&seconds=60", "street-nano", 10), 60)
     street_counts.tell(light)
     assert sum(score.true for score in light.groups.values()) >= 30, "a street without traffic proves nothing"
-    assert {group: (score.true, score.counted) for group, score in light.groups.items() if not score.within(street_counts.LIMIT[weather])} == {}
+    assert {group: (score.true, score.counted) for group, score in light.groups.items() if abs(score.counted - score.true) > FEW_WRONG} == {}
 
 
 @pytest.mark.slow
