@@ -162,7 +162,8 @@ class TruthLog:
                     self._pass(line, user, (before, now[user.id]), (since, moment.time_s))
         self._sides = {key: side for key, side in self._sides.items() if key[1] in now}
         for area in self._zones:
-            inside = {user.id: user for user in users if self._shown(now[user.id].anchors[area.which]) and area.holds(now[user.id].anchors[area.which])}
+            places = {user.id: now[user.id].anchors[area.which] for user in users}
+            inside = {user.id: user for user in users if self._shown(places[user.id]) and area.holds(places[user.id])}
             self._attend(area.name, inside, moment.time_s)
         self._before = now
 

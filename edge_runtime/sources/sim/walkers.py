@@ -6,8 +6,9 @@
                            ←●   ←●
                      └ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ┘
 
-Nobody takes a step that brings two people nearer than they like (`APART_M`), or, when they are stuck, than they fit; everybody decides five times a
-second and goes straight in between. Who is stuck also takes more room than the walk has, and tries one side after the other.
+Nobody takes a step that brings two people nearer than they like (`APART_M`), or, when they are stuck, than they fit; who goes behind somebody keeps
+the distance of single file, which grows with the speed. Everybody decides five times a second and goes straight in between. Who is stuck also takes
+more room than the walk has, and tries one side after the other.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _BACK_S = 6.0  # then the younger of two who face each other steps back
 _BACK_MPS = -0.5
 _SIGHT_M = 2.4
 _BESIDE_M = 0.06  # more to the side than apart: who is farther to the side is not in the way
+_BEHIND_M = 0.4  # farther to the side than this nobody goes behind somebody
+_FILE_M, _FILE_S = 0.36, 1.06  # in single file people take 0.36 m + 1.06 s · speed (Seyfried et al., J. Stat. Mech. P10002, 2005)
 _RETURN_MPS = 0.15
 _GAP_S = 1.2  # before who comes, where there is no light
 _PATIENCE_S = 8.0  # then who has no light steps up to the kerb, and is let over
@@ -111,6 +114,8 @@ class Walkers:
             pace, gap = other.speed_mps * along, ahead - apart
             oncoming = along < -0.3
             speed = min(speed, max(0.0, gap * 1.5 if oncoming else pace + gap))
+            if along > 0.4 and abs(side) < _BEHIND_M:
+                speed = min(speed, max(0.0, (ahead - _FILE_M) / _FILE_S))
             if oncoming:
                 blocked = -1.0
                 if walker.stuck_s > _BACK_S and gap < 0.4 and walker.person.id > other.person.id:
