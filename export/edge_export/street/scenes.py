@@ -15,10 +15,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import partial
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -62,12 +63,18 @@ def render_scenes(plan: Simulation, folder: Path, progress: Callable[[int, int],
 
 
 def _rendered(plan: Simulation, folder: Path, missing: range) -> Iterator[list[Labelled]]:
-    """The pictures of each world, in order. Whatever ends it early ends all processes."""
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=_leave_ctrl_c_alone) as pool:
-        try:
-            yield from pool.map(partial(_world, plan, folder), missing)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # else whoever waits for an error would wait for every world that is left
+    """The pictures of each world, in order. Whatever ends it early ends all processes, each after the world that it is at.
+
+    One world more than there are processes is handed out, so there is next to nothing to take back: a pool that is told to cancel what waits can
+    wait for ever itself (seen with Python 3.11.7).
+    """
+    processes = os.cpu_count() or 1
+    numbers = iter(missing)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_leave_ctrl_c_alone) as pool:
+        ahead = deque(pool.submit(_world, plan, folder, number) for number in islice(numbers, processes + 1))
+        while ahead:
+            yield ahead.popleft().result()
+            ahead.extend(pool.submit(_world, plan, folder, number) for number in islice(numbers, 1))
 
 
 def _leave_ctrl_c_alone() -> None:
