@@ -26,7 +26,7 @@ from edge_runtime.sources.sim.load import LATEST_S
 _NS = 1_000_000_000
 TRANSACTION_S = 1.0  # the most that one commit, and being held up by other processes, may take beside `commit_ms`
 NOTHING_YET_S = 1.0  # of a life that has declared how long nobody looked, until its first number is committed
-IN_TRANSIT_S = 0.5  # from the broker's PUBACK to the subscriber's record of the message
+IN_TRANSIT_S = 1.5  # at most from the broker's PUBACK to the subscriber's record of the message: half a second on a quiet machine
 ROUNDABOUT_S = 20.0  # from a fault to the arrival of what was sent before it, where the broker is away meanwhile
 LINGERS_S = 180.0  # a fault's duplicates come within that: half a minute until it is noticed, 90 s at most until the next try
 
@@ -102,7 +102,7 @@ def judge(arrivals: Sequence[Arrival], faults: Sequence[Fault], promise: Promise
     disorder = _disorder(first, complaints)
     times = sorted(each.time_ns for each in numbers)
     windows_s = [_window_s(kill, times, gaps, promise, complaints) for kill in faults if kill.kind == "kill"]
-    allowed = _allowed(faults, [each.at_ns for each in arrivals], [each.at_ns for each in first])
+    allowed = _allowed(faults, [each.at_ns for each in arrivals], first)
     spent, duplicates = _spent(arrivals, allowed, complaints)
     redelivered = sum(each.redelivered for each in arrivals)
     return Verdict(len(numbers), told, silent, disorder, windows_s, duplicates, redelivered, spent, complaints)
@@ -208,25 +208,38 @@ def _down_since(at_ns: int, gaps: Sequence[Mapping[str, object]]) -> int:
 
 
 def _spent(arrivals: Sequence[Arrival], allowed: Mapping[Fault, int], complaints: list[str]) -> tuple[dict[Fault, tuple[int, int]], int]:
-    """The node's duplicates, each charged to the newest fault before it that may have cost it; and how many there were."""
-    spent = dict.fromkeys(allowed, 0)
+    """The node's duplicates, each charged to a fault that may have cost it, as many as there is room for; and how many there were."""
+    suspects: list[list[Fault]] = []  # of each duplicate, the newest first
     before_ns: dict[str, int] = {}
-    duplicates = unexplained = 0
     for each in arrivals:
         came_ns = before_ns.get(each.identity)
         if not each.redelivered:
             before_ns[each.identity] = each.at_ns
-        if came_ns is None or each.redelivered:
-            continue
-        duplicates += 1
-        guilty = [fault for fault in allowed if _may_cost(fault, came_ns, each) and spent[fault] < allowed[fault]]
-        if guilty:
-            spent[guilty[-1]] += 1
-        else:
-            unexplained += 1
+        if came_ns is not None and not each.redelivered:
+            suspects.append([fault for fault in reversed(allowed) if _may_cost(fault, came_ns, each)])
+    charged: dict[Fault, list[int]] = {fault: [] for fault in allowed}
+    unexplained = sum(not _charge(number, suspects, charged, allowed, set()) for number in range(len(suspects)))
     if unexplained:
         complaints.append(f"{unexplained} duplicates more than the faults before them may cost")
-    return {fault: (spent[fault], allowed[fault]) for fault in allowed}, duplicates
+    return {fault: (len(charged[fault]), allowed[fault]) for fault in allowed}, len(suspects)
+
+
+def _charge(
+    number: int, suspects: Sequence[Sequence[Fault]], charged: Mapping[Fault, list[int]], allowed: Mapping[Fault, int], asked: set[Fault]
+) -> bool:
+    """Charge duplicate `number` to one of its suspects, moving others to theirs where that makes room (augmenting paths: Kuhn, 1955)."""
+    for fault in suspects[number]:
+        if fault in asked:
+            continue
+        asked.add(fault)
+        if len(charged[fault]) < allowed[fault]:
+            charged[fault].append(number)
+            return True
+        for place, other in enumerate(charged[fault]):
+            if _charge(other, suspects, charged, allowed, asked):
+                charged[fault][place] = number
+                return True
+    return False
 
 
 def _may_cost(fault: Fault, came_ns: int, again: Arrival) -> bool:
@@ -237,15 +250,16 @@ def _may_cost(fault: Fault, came_ns: int, again: Arrival) -> bool:
     return since_ns <= came_ns <= fault.at_ns + ROUNDABOUT_S * _NS
 
 
-def _allowed(faults: Sequence[Fault], all_ns: Sequence[int], first_ns: Sequence[int]) -> dict[Fault, int]:
+def _allowed(faults: Sequence[Fault], all_ns: Sequence[int], first: Sequence[Arrival]) -> dict[Fault, int]:
     """By fault, in order of time: what was in flight; of a process that was killed also what was acknowledged and not committed, up to a second's.
 
-    `all_ns` is when messages arrived, `first_ns` when new ones did.
+    `all_ns` is when messages arrived, `first` are the new ones: the broker still passes on what the process that was killed had sent.
     """
     found = {}
     for fault in sorted(faults, key=lambda fault: fault.at_ns):
         found[fault] = WINDOW
         if fault.kind == "kill":
             found[fault] += bisect_left(all_ns, fault.at_ns) - bisect_left(all_ns, fault.at_ns - round(SETTLE_S * _NS))
-            found[fault] += bisect_right(first_ns, fault.at_ns + round(IN_TRANSIT_S * _NS)) - bisect_left(first_ns, fault.at_ns)
+            late_ns = fault.at_ns + round(IN_TRANSIT_S * _NS)
+            found[fault] += sum(each.time_ns <= fault.at_ns <= each.at_ns <= late_ns for each in first)
     return found
