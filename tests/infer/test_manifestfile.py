@@ -71,7 +71,7 @@ def test_every_problem_is_reported_at_once_with_its_line(tmp_path: Path) -> None
     [
         ("schema = 1", "schema = 2", 1, "this runtime reads 1"),
         ('name = "tiny"', 'name = "Tiny Model"', 2, "expected text like"),
-        ('family = "yolox"', 'family = "yolov9"', 5, "expected one of yolov5"),
+        ('family = "yolox"', 'family = "yolov9"', 5, "expected one of detr"),
         ('licence = "Apache-2.0"\n', "", 0, "licence is missing"),
         ("ab" * 32, "AB" * 32, 8, "expected text like [0-9a-f]{64}"),
         ("[416, 320]", '"416x320"', 13, "expected 2 numbers"),

@@ -15,7 +15,7 @@ FEW_WRONG = 2
 @pytest.mark.system
 @pytest.mark.parametrize(
     ("weather", "seed"),
-    [("day", 11), ("night", 13), pytest.param("dusk", 12, marks=pytest.mark.slow), pytest.param("rain", 14, marks=pytest.mark.slow)],
+    [("day", 11), *(pytest.param(*each, marks=pytest.mark.slow) for each in [("dusk", 12), ("night", 13), ("rain", 14)])],
 )
 def test_counts_of_a_minute_agree_with_truth(weather: str, seed: int, tmp_path: Path) -> None:
     light = street_counts.Light(weather)
