@@ -63,23 +63,22 @@ def render_scenes(plan: Simulation, folder: Path, progress: Callable[[int, int],
 
 
 def _rendered(plan: Simulation, folder: Path, missing: range) -> Iterator[list[Labelled]]:
-    """The pictures of each world, in order. Whatever ends it early ends all processes, each after the world that it is at.
+    """The pictures of each world, in order. Whatever ends it early ends all processes: Ctrl-C at once, an error after the worlds that they are at.
 
-    One world more than there are processes is handed out, so there is next to nothing to take back: a pool that is told to cancel what waits can
-    wait for ever itself (seen with Python 3.11.7).
+    One world more than there are processes is handed out, so there is next to nothing to take back.
     """
     processes = os.cpu_count() or 1
     numbers = iter(missing)
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_leave_ctrl_c_alone) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_end_with_ctrl_c) as pool:
         ahead = deque(pool.submit(_world, plan, folder, number) for number in islice(numbers, processes + 1))
         while ahead:
             yield ahead.popleft().result()
             ahead.extend(pool.submit(_world, plan, folder, number) for number in islice(numbers, 1))
 
 
-def _leave_ctrl_c_alone() -> None:
-    """Ctrl-C reaches every process of a terminal: one that renders ends its world, the one that waits for it hands out no other."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _end_with_ctrl_c() -> None:
+    """Ctrl-C reaches every process of a terminal: one that renders ends without a word. labels.json does not name the world that it was at."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _place_of(plan: Simulation, number: int, index: int) -> tuple[str, Split]:

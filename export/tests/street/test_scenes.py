@@ -95,7 +95,7 @@ def test_render_scenes_ended_by_ctrl_c_leaves_no_process_and_whole_labels(tmp_pa
             while not index.exists() and process.poll() is None and time.monotonic() < end_s:
                 time.sleep(0.1)
             os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-            _, told = process.communicate(timeout=150)  # each process ends its world
+            _, told = process.communicate(timeout=150)
         finally:
             process.kill()
     assert told.count("Traceback") == 1 and told.rstrip().endswith("KeyboardInterrupt"), told  # of the script, none of a process that renders
