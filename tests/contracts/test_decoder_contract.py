@@ -17,6 +17,8 @@ from edge_runtime.types import Detections, Geometry, Size, Stamp
 from tests.contracts.heads import EXAMPLES, SIZE, Outputs
 from tests.naive_heads import TWINS
 
+pytestmark = pytest.mark.heavy
+
 STAMP = Stamp("cam", 1, 2, 3)
 SOURCE = Size(192, 100)
 GEOMETRY = Geometry((0.5, 0.5), (0.0, 0.0), SOURCE)  # letterboxed to the top left: rows 50 to 63 of the tensor are padding

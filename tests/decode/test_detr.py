@@ -22,6 +22,8 @@ from tests.decode.recast import CASTS, Recast, as_detr
 from tests.decode.stills import Walk, as_bgr
 from tests.infer.tiny import tiny_yolox, write_labels
 
+pytestmark = pytest.mark.heavy
+
 SIZE = Size(640, 640)
 BARE = ["detr", "rfdetr", "rtdetr-logits"]
 ARRANGED: dict[str, Any] = {"detr": heads.detr_rows, "rfdetr": heads.rfdetr_rows, "rtdetr-logits": heads.rtdetr_logits_rows}

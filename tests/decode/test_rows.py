@@ -21,6 +21,8 @@ from tests.contracts.test_decoder_contract import FLOOR, manifest
 from tests.decode.recast import CASTS, Recast
 from tests.infer.tiny import tiny_yolox, write_labels
 
+pytestmark = pytest.mark.heavy
+
 SIZE = Size(640, 640)
 ARRANGED = {"efficient-nms": heads.efficient_nms_rows, "yolov10": heads.yolov10_rows, "yolov7-nms": heads.yolov7_nms_rows}
 

@@ -22,6 +22,8 @@ from tests.decode.stills import FORMATS, STAMP, Walk
 from tests.infer.tiny import LABELS, write_labels
 from tests.naive_heads import TWINS
 
+pytestmark = pytest.mark.heavy
+
 FLOAT = "float32"
 
 

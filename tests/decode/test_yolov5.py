@@ -13,6 +13,8 @@ from edge_runtime.decode.yolov5 import Yolov5Decoder
 from edge_runtime.types import Size
 from tests.contracts import heads
 
+pytestmark = pytest.mark.heavy
+
 SIZE = Size(640, 640)
 
 

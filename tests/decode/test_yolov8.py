@@ -12,6 +12,8 @@ from edge_runtime.decode.yolov8 import Yolov8Decoder
 from edge_runtime.types import Size
 from tests.contracts import heads
 
+pytestmark = pytest.mark.heavy
+
 SIZE = Size(640, 640)
 
 
