@@ -17,7 +17,7 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".cache" / "numba" / f"{sys.
 # No deadlines: the machine is shared, and a slow example is not a wrong one. `ci` draws the same examples every time, so that a failure is the
 # change's own; by hand they are random, and what failed is kept and tried first. `brief` is for the other Pythons, `arm` for emulation, `soak`
 # looks longer.
-settings.register_profile("ci", deadline=None, max_examples=30, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("hand", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("brief", settings.get_profile("ci"), max_examples=8)
 settings.register_profile("arm", settings.get_profile("ci"), max_examples=8)

@@ -16,9 +16,10 @@ import dataclasses
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -53,16 +54,17 @@ def render_scenes(plan: Simulation, folder: Path, progress: Callable[[int, int],
         note_plan(note, made_by)
     missing = range(len(done) // plan.pictures, plan.worlds)
     try:
-        for number, pictures in zip(missing, _rendered(plan, folder, missing), strict=True):
-            done.extend(pictures)
-            write_labels(index, done)
-            progress(number + 1, plan.worlds)
+        with closing(_rendered(plan, folder, missing)) as worlds:  # at once, also when it is this loop that is interrupted
+            for number, pictures in zip(missing, worlds, strict=True):
+                done.extend(pictures)
+                write_labels(index, done)
+                progress(number + 1, plan.worlds)
     except BrokenProcessPool:
         raise ExportError(f"{folder}: a process that renders was killed (out of memory?): start again, what is rendered is kept") from None
     return done[: plan.worlds * plan.pictures]
 
 
-def _rendered(plan: Simulation, folder: Path, missing: range) -> Iterator[list[Labelled]]:
+def _rendered(plan: Simulation, folder: Path, missing: range) -> Generator[list[Labelled], None, None]:
     """The pictures of each world, in order. Whatever ends it early ends all processes: Ctrl-C at once, an error after the worlds that they are at.
 
     One world more than there are processes is handed out, so there is next to nothing to take back.

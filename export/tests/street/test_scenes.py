@@ -83,7 +83,6 @@ def test_render_scenes_whose_listener_fails_ends_at_once(tmp_path: Path) -> None
     assert len(list(tmp_path.glob("*.jpg"))) < 100, "it went on rendering"
 
 
-@pytest.mark.xfail(strict=False, reason="on a busy machine the pool of Python 3.11.7 can wait for ever after Ctrl-C: not solved yet")
 def test_render_scenes_ended_by_ctrl_c_leaves_no_process_and_whole_labels(tmp_path: Path) -> None:
     script = (
         "import dataclasses, pathlib; from tests.street import small; from edge_export.street.scenes import render_scenes\n"
